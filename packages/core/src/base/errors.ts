@@ -1,0 +1,58 @@
+import { constants } from 'node:os'
+
+/** Every code that httpsys gives; `docs/errors.md` says when, and what to do. */
+export const HTTP_SYS_ERROR_CODES = [
+  'EACCES',
+  'EADDRINUSE',
+  'ECONNRESET',
+  'EINVAL',
+  'ENAMETOOLONG',
+  'ENOTSUP',
+  'EPROTO',
+  'ETIMEDOUT',
+] as const
+
+/** The code of an {@link HttpSysError}: Node's own where Node has one. */
+export type HttpSysErrorCode = (typeof HTTP_SYS_ERROR_CODES)[number]
+
+/** Whether a text, perhaps from another process, is a code of ours. */
+export function isHttpSysErrorCode(text: string): text is HttpSysErrorCode {
+  return (HTTP_SYS_ERROR_CODES as readonly string[]).includes(text)
+}
+
+/** What an {@link HttpSysError} is made of. */
+export interface HttpSysErrorParts {
+  readonly code: HttpSysErrorCode
+  /** The operation that failed: `prefix`, `listen`, `connect`, … */
+  readonly syscall: string
+  /** What it was about: a prefix, a port, a directory. */
+  readonly subject: string
+  /** Why it failed, half a sentence. */
+  readonly reason: string
+  /** What to do about it, one sentence. */
+  readonly remedy: string
+  readonly cause?: unknown
+}
+
+/** The one error class of httpsys: says what failed, on what, why, and what to do. */
+export class HttpSysError extends Error {
+  override readonly name = 'HttpSysError'
+  readonly code: HttpSysErrorCode
+  /** The negative number of the code on this system, as on Node's own errors. */
+  readonly errno: number | undefined
+  readonly syscall: string
+  readonly subject: string
+  readonly reason: string
+  readonly remedy: string
+
+  constructor({ code, syscall, subject, reason, remedy, cause }: HttpSysErrorParts) {
+    super(`${syscall} ${code}: ${subject}: ${reason}. ${remedy}`, cause === undefined ? undefined : { cause })
+    this.code = code
+    const number = (constants.errno as Record<string, number>)[code]
+    this.errno = number === undefined ? undefined : -number
+    this.syscall = syscall
+    this.subject = subject
+    this.reason = reason
+    this.remedy = remedy
+  }
+}

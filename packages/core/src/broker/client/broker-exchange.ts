@@ -1,0 +1,261 @@
+import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE, RESPONSE_OPAQUE } from '../../queue/exchange.ts'
+import type { Chunk, Exchange, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
+import type { FrameWriter } from '../protocol/frame-writer.ts'
+import {
+  FLAG_END,
+  FRAME_BODY,
+  FRAME_CANCEL,
+  FRAME_DISCARD,
+  FRAME_INFORMATIONAL,
+  FRAME_RESPONSE,
+  FRAME_TRAILERS,
+  HEADER_BYTES,
+  REQUEST_EXPECT_CONTINUE,
+  REQUEST_EXPECT_OTHER,
+  REQUEST_HAS_BODY,
+  REQUEST_HTTP_1_0,
+  REQUEST_KEEP_ALIVE,
+  REQUEST_UPGRADE,
+  RESPONSE_FIXED_BYTES,
+  RESPONSE_FLAG_CLOSE,
+  RESPONSE_FLAG_HAS_LENGTH,
+  RESPONSE_FLAG_NO_DATE,
+  RESPONSE_FLAG_OPAQUE,
+} from '../protocol/frames.ts'
+import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
+import { parseRawHeaders } from './raw-headers.ts'
+
+/** What an exchange needs of the session that carries it. */
+export interface ExchangeHome {
+  readonly writer: FrameWriter
+  onExchangeClosed(exchange: BrokerExchange): void
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** One request on its way through the broker, seen from the owner's process. */
+export class BrokerExchange implements Exchange {
+  readonly id: number
+  readonly queue: RequestQueue
+  readonly connection: QueueConnection
+  readonly method: string
+  readonly target: string
+  context: unknown = undefined
+  queuedBytes = 0
+  /** Nothing more comes from the client. */
+  isBodyDone: boolean
+  readonly #home: ExchangeHome
+  readonly #flags: number
+  readonly #head: string
+  readonly #fieldsStart: number
+  readonly #fieldCount: number
+  #isSent = false
+  #window = WINDOW_BYTES
+  #granted = 0
+  /** Pieces that wait for credit, and whether the last of them ends the response. */
+  #pending: Uint8Array[] = []
+  #isEndPending = false
+  #trailers = ''
+
+  /**
+   * @param head - request line and field lines as the client wrote them
+   * @param flags - REQUEST_ constants and FLAG_END
+   */
+  constructor(
+    home: ExchangeHome,
+    id: number,
+    queue: RequestQueue,
+    connection: QueueConnection,
+    flags: number,
+    head: string,
+    methodLength: number,
+    targetLength: number,
+    fieldCount: number,
+  ) {
+    this.#home = home
+    this.id = id
+    this.queue = queue
+    this.connection = connection
+    this.#flags = flags
+    this.#head = head
+    this.method = methodLength === 3 && head.startsWith('GET') ? 'GET' : head.slice(0, methodLength)
+    this.target = head.slice(methodLength + 1, methodLength + 1 + targetLength)
+    // `METHOD target HTTP/1.x CRLF`
+    this.#fieldsStart = methodLength + targetLength + 12
+    this.#fieldCount = fieldCount
+    this.isBodyDone = (flags & REQUEST_HAS_BODY) === 0
+  }
+
+  get minorVersion(): 0 | 1 {
+    return (this.#flags & REQUEST_HTTP_1_0) === 0 ? 1 : 0
+  }
+
+  get rawHeaders(): string[] {
+    return parseRawHeaders(this.#head, this.#fieldsStart, this.#fieldCount)
+  }
+
+  get hasBody(): boolean {
+    return (this.#flags & REQUEST_HAS_BODY) !== 0
+  }
+
+  get isUpgrade(): boolean {
+    return (this.#flags & REQUEST_UPGRADE) !== 0
+  }
+
+  get isKeepAlive(): boolean {
+    return (this.#flags & REQUEST_KEEP_ALIVE) !== 0
+  }
+
+  get expectation(): 0 | 1 | 2 {
+    if ((this.#flags & REQUEST_EXPECT_CONTINUE) !== 0) return 1
+    return (this.#flags & REQUEST_EXPECT_OTHER) !== 0 ? 2 : 0
+  }
+
+  grantBody(bytes: number): void {
+    if (this.isBodyDone) return
+    this.#granted += bytes
+    if (this.#granted < CREDIT_STEP_BYTES) return
+    this.#home.writer.credit(this.id, this.#granted)
+    this.#granted = 0
+  }
+
+  discardBody(): void {
+    if (!this.isBodyDone) this.#home.writer.signal(FRAME_DISCARD, 0, 0, this.id)
+  }
+
+  sendInformational(status: number, fields: string): void {
+    if (!this.#isSent) this.#home.writer.text(FRAME_INFORMATIONAL, 0, status, this.id, fields, 'latin1')
+  }
+
+  sendResponse(
+    status: number,
+    reason: string,
+    fields: string,
+    contentLength: number,
+    flags: number,
+    chunk: Chunk | null,
+    encoding: BufferEncoding | null,
+    isLast: boolean,
+  ): boolean {
+    if (this.#isSent) return false
+    const isOpaque = (flags & RESPONSE_OPAQUE) !== 0
+    if (isOpaque) this.isBodyDone = false
+    let length = 0
+    if (chunk !== null) length = typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding ?? 'utf8') : chunk.length
+    // A large first piece takes the way of the others, which waits for credit and does not copy.
+    const bodyLength = length <= MAX_BODY_FRAME_BYTES / 4 ? length : 0
+    const isWhole = isLast && bodyLength === length
+    let frameFlags = isWhole ? FLAG_END : 0
+    if ((flags & RESPONSE_CLOSE) !== 0) frameFlags |= RESPONSE_FLAG_CLOSE
+    if ((flags & RESPONSE_NO_DATE) !== 0) frameFlags |= RESPONSE_FLAG_NO_DATE
+    if (isOpaque) frameFlags |= RESPONSE_FLAG_OPAQUE
+    if (contentLength !== LENGTH_UNKNOWN) frameFlags |= RESPONSE_FLAG_HAS_LENGTH
+    const { writer } = this.#home
+    const offset = writer.reserve(
+      RESPONSE_FIXED_BYTES + reason.length + fields.length + bodyLength,
+      FRAME_RESPONSE,
+      frameFlags,
+      status,
+      this.id,
+    )
+    const { bytes, view } = writer
+    view.setUint32(offset + 12, contentLength < 0 ? 0 : contentLength % 0x1_0000_0000, true)
+    view.setUint32(offset + 16, contentLength < 0 ? 0 : Math.floor(contentLength / 0x1_0000_0000), true)
+    view.setUint32(offset + 20, fields.length, true)
+    view.setUint16(offset + 24, reason.length, true)
+    view.setUint16(offset + 26, 0, true)
+    let position = offset + RESPONSE_FIXED_BYTES
+    if (reason !== '') position += bytes.write(reason, position, reason.length, 'latin1')
+    position += bytes.write(fields, position, fields.length, 'latin1')
+    if (bodyLength > 0) {
+      if (typeof chunk === 'string') bytes.write(chunk, position, bodyLength, encoding ?? 'utf8')
+      else bytes.set(chunk!, position)
+      this.#window -= bodyLength
+    }
+    if (isWhole) this.#onSent()
+    else if (bodyLength < length) return this.sendBody(chunk, encoding, isLast, '')
+    return this.#window > 0
+  }
+
+  sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean {
+    if (this.#isSent) return false
+    const bytes = chunk === null ? NO_BYTES : typeof chunk === 'string' ? Buffer.from(chunk, encoding ?? 'utf8') : chunk
+    if (isLast) {
+      this.#isEndPending = true
+      this.#trailers = trailers
+    }
+    if (bytes.length > 0) {
+      this.#pending.push(bytes)
+      this.queuedBytes += bytes.length
+    }
+    return this.#pump()
+  }
+
+  cancel(): void {
+    if (this.#isSent && this.isBodyDone) return
+    if (!this.#isSent) this.#home.writer.signal(FRAME_CANCEL, 0, 0, this.id)
+    this.#drop()
+    this.isBodyDone = true
+    this.#onSent()
+  }
+
+  /** The broker grants more of the response; returns whether a sender who had to wait may go on, or is done. */
+  onCredit(bytes: number): boolean {
+    const wasWaiting = this.#window <= 0 || this.#pending.length > 0
+    this.#window += bytes
+    return !this.#isSent && this.#pump() && wasWaiting
+  }
+
+  /** The client's side has ended. */
+  onBodyDone(): void {
+    this.isBodyDone = true
+    this.#closeIfDone()
+  }
+
+  /** The session is lost: nothing can be sent any more. */
+  onSessionLost(): void {
+    this.#drop()
+    this.#isSent = true
+    this.isBodyDone = true
+  }
+
+  /** Sends what the window allows; returns whether all of it went and there is room for more. */
+  #pump(): boolean {
+    const { writer } = this.#home
+    while (this.#pending.length > 0 && this.#window > 0) {
+      const piece = this.#pending[0]!
+      const length = Math.min(piece.length, this.#window, MAX_BODY_FRAME_BYTES)
+      const isWholePiece = length === piece.length
+      if (isWholePiece) this.#pending.shift()
+      else this.#pending[0] = piece.subarray(length)
+      const isEnd = this.#isEndPending && this.#pending.length === 0 && this.#trailers === ''
+      writer.payload(FRAME_BODY, isEnd ? FLAG_END : 0, 0, this.id, isWholePiece ? piece : piece.subarray(0, length))
+      this.#window -= length
+      this.queuedBytes -= length
+      if (isEnd) return this.#onSent()
+    }
+    if (this.#pending.length > 0) return false
+    if (this.#isEndPending) {
+      if (this.#trailers === '') writer.signal(FRAME_BODY, FLAG_END, 0, this.id)
+      else writer.text(FRAME_TRAILERS, FLAG_END, 0, this.id, this.#trailers, 'latin1')
+      return this.#onSent()
+    }
+    return this.#window > 0
+  }
+
+  #drop(): void {
+    this.#pending = []
+    this.#isEndPending = false
+    this.queuedBytes = 0
+  }
+
+  #onSent(): true {
+    this.#isSent = true
+    this.#closeIfDone()
+    return true
+  }
+
+  #closeIfDone(): void {
+    if (this.#isSent && this.isBodyDone) this.#home.onExchangeClosed(this)
+  }
+}

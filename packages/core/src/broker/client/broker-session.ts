@@ -1,0 +1,391 @@
+import { latin1 } from '../../base/latin1.ts'
+import type { Socket } from 'node:net'
+import { HttpSysError } from '../../base/errors.ts'
+import { UrlPrefix } from '../../base/url-prefix.ts'
+import type { ExchangeListener, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
+import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts'
+import { FrameReader } from '../protocol/frame-reader.ts'
+import { FrameWriter } from '../protocol/frame-writer.ts'
+import {
+  CONNECTION_ENCRYPTED,
+  CREDIT_BYTES,
+  DISCONNECT_END,
+  FLAG_END,
+  FRAME_BODY,
+  FRAME_CANCEL,
+  FRAME_CLAIM,
+  FRAME_CLAIMED,
+  FRAME_CONNECTION,
+  FRAME_CONNECTION_CLOSED,
+  FRAME_CREDIT,
+  FRAME_DISCONNECT,
+  FRAME_HELLO,
+  FRAME_REFUSED,
+  FRAME_RELEASE,
+  FRAME_RELEASED,
+  FRAME_REQUEST,
+  FRAME_TRAILERS,
+  HEADER_BYTES,
+  REQUEST_FIXED_BYTES,
+} from '../protocol/frames.ts'
+import { decodeHello, encodeHello } from '../protocol/hello.ts'
+import { SLOT_MASK } from '../protocol/limits.ts'
+import { BrokerConnection } from './broker-connection.ts'
+import { BrokerExchange } from './broker-exchange.ts'
+import type { ExchangeHome } from './broker-exchange.ts'
+import { findBroker } from './find-broker.ts'
+import { parseRawHeaders } from './raw-headers.ts'
+
+/** A claim of this process, live or about to be. */
+class BrokerQueue implements RequestQueue {
+  prefix: UrlPrefix
+  address: QueueAddress
+  isRef = true
+  readonly id: number
+  readonly listener: ExchangeListener
+  readonly #session: BrokerSession
+
+  constructor(session: BrokerSession, id: number, prefix: UrlPrefix, listener: ExchangeListener) {
+    this.#session = session
+    this.id = id
+    this.prefix = prefix
+    this.listener = listener
+    this.address = { address: '', family: 'IPv4', port: prefix.port }
+  }
+
+  shutdown(): Promise<void> {
+    return this.#session.release(this)
+  }
+
+  setRef(isRef: boolean): void {
+    this.isRef = isRef
+    this.#session.updateRef()
+  }
+}
+
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * This process's connection to the broker: all its claims and all their exchanges on one local socket.
+ *
+ * idle ──first claim──▶ connecting ──▶ open ──last claim and exchange gone──▶ idle
+ *                            ▲            │ broker lost: claims are made again
+ *                            └────────────┘
+ */
+export class BrokerSession implements ExchangeHome {
+  writer!: FrameWriter
+  readonly #directory: string
+  #socket: Socket | null = null
+  #connecting: Promise<void> | null = null
+  #nextClaimId = 0
+  readonly #queues = new Map<number, BrokerQueue>()
+  readonly #claiming = new Map<number, Waiter>()
+  readonly #releasing = new Map<number, Waiter>()
+  readonly #exchanges: (BrokerExchange | undefined)[] = []
+  #exchangeCount = 0
+  readonly #connections: (BrokerConnection | undefined)[] = []
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /**
+   * Claims a prefix.
+   *
+   * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started, `EPROTO` when it is of another version.
+   */
+  async open(prefix: UrlPrefix, listener: ExchangeListener): Promise<RequestQueue> {
+    const queue = new BrokerQueue(this, this.#nextClaimId++, prefix, listener)
+    this.#queues.set(queue.id, queue)
+    try {
+      await this.#connected()
+      await this.#claim(queue)
+      return queue
+    } catch (error) {
+      this.#queues.delete(queue.id)
+      this.#closeIfUnused()
+      throw error
+    }
+  }
+
+  async release(queue: BrokerQueue): Promise<void> {
+    if (!this.#queues.has(queue.id)) return
+    const isLive = this.#socket !== null
+    if (isLive) {
+      await new Promise<void>((resolve) => {
+        this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
+        this.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+      })
+    }
+    this.#queues.delete(queue.id)
+    this.updateRef()
+    this.#closeIfUnused()
+  }
+
+  /** The process stays alive for open exchanges and for queues that want it to. */
+  updateRef(): void {
+    if (this.#socket === null) return
+    let isNeeded = this.#exchangeCount > 0 || this.#releasing.size > 0
+    for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
+    if (isNeeded) this.#socket.ref()
+    else this.#socket.unref()
+  }
+
+  onExchangeClosed(exchange: BrokerExchange): void {
+    const slot = exchange.id & SLOT_MASK
+    if (this.#exchanges[slot] !== exchange) return
+    this.#exchanges[slot] = undefined
+    this.#exchangeCount--
+    if (this.#exchangeCount === 0) {
+      this.updateRef()
+      this.#closeIfUnused()
+    }
+  }
+
+  #connected(): Promise<void> {
+    if (this.#socket !== null) return Promise.resolve()
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = null
+    })
+    return this.#connecting
+  }
+
+  async #connect(): Promise<void> {
+    const buffer = Buffer.allocUnsafeSlow(64 * 1024)
+    let onHello: ((error?: unknown) => void) | null = null
+    const reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
+      if (onHello === null) return this.#onFrame(type, flags, aux, id, bytes, view, start, end)
+      if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
+      onHello()
+    })
+    const socket: Socket = await findBroker(this.#directory, {
+      onread: {
+        buffer,
+        callback: (length: number) => {
+          try {
+            reader.push(buffer, 0, length)
+          } catch (error) {
+            onHello?.(error)
+            socket.destroy(error as Error)
+          }
+          return true
+        },
+      },
+    })
+    const writer = new FrameWriter((chunks, done) => transmit(socket, chunks, done))
+    socket.on('error', () => {})
+    try {
+      await new Promise<void>((resolve, reject) => {
+        onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
+        socket.once('close', () => reject(lost()))
+        writer.text(FRAME_HELLO, 0, 0, 0, encodeHello(process.pid), 'latin1')
+      })
+    } finally {
+      onHello = null
+    }
+    this.#socket = socket
+    this.writer = writer
+    socket.once('close', () => this.#onLost(socket))
+    this.updateRef()
+  }
+
+  async #claim(queue: BrokerQueue): Promise<void> {
+    const { prefix } = queue
+    await new Promise<void>((resolve, reject) => {
+      this.#claiming.set(queue.id, { resolve, reject })
+      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href: prefix.href, mode: prefix.mode }), 'utf8')
+    })
+  }
+
+  #closeIfUnused(): void {
+    if (this.#queues.size > 0 || this.#exchangeCount > 0 || this.#socket === null) return
+    const socket = this.#socket
+    this.#socket = null
+    this.writer.flush()
+    socket.end()
+    // The other side closes at once; nothing is left that could keep the process waiting for it.
+    socket.unref()
+  }
+
+  /** The broker is gone: what was under way is lost, the claims are made again. */
+  #onLost(socket: Socket): void {
+    if (this.#socket !== socket) return
+    this.#socket = null
+    this.writer.close()
+    for (const waiter of this.#releasing.values()) waiter.resolve()
+    this.#releasing.clear()
+    for (const waiter of this.#claiming.values()) waiter.reject(lost())
+    this.#claiming.clear()
+    const exchanges = this.#exchanges.splice(0)
+    const connections = this.#connections.splice(0)
+    this.#exchangeCount = 0
+    for (const exchange of exchanges) {
+      if (exchange === undefined) continue
+      exchange.onSessionLost()
+      listenerOf(exchange).onLost(exchange)
+    }
+    for (const connection of connections) {
+      if (connection !== undefined) this.#eachListener((listener) => listener.onConnectionClosed(connection))
+    }
+    for (const queue of this.#queues.values()) void this.#reopen(queue)
+  }
+
+  async #reopen(queue: BrokerQueue): Promise<void> {
+    try {
+      await this.#connected()
+      if (this.#queues.has(queue.id)) await this.#claim(queue)
+    } catch (error) {
+      if (!this.#queues.delete(queue.id)) return
+      queue.listener.onQueueLost(queue, error as Error)
+      this.#closeIfUnused()
+    }
+  }
+
+  #eachListener(call: (listener: ExchangeListener) => void): void {
+    for (const listener of new Set([...this.#queues.values()].map((queue) => queue.listener))) call(listener)
+  }
+
+  #onFrame(
+    type: number,
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    view: DataView,
+    start: number,
+    end: number,
+  ): void {
+    const payload = start + HEADER_BYTES
+    switch (type) {
+      case FRAME_REQUEST:
+        return this.#onRequest(flags, id, bytes, view, start, end)
+      case FRAME_CONNECTION:
+        this.#connections[id & SLOT_MASK] = new BrokerConnection(
+          latin1(bytes, payload, end),
+          (flags & CONNECTION_ENCRYPTED) !== 0,
+        )
+        return
+      case FRAME_CONNECTION_CLOSED: {
+        const connection = this.#connections[id & SLOT_MASK]
+        this.#connections[id & SLOT_MASK] = undefined
+        if (connection !== undefined) this.#eachListener((listener) => listener.onConnectionClosed(connection))
+        return
+      }
+      case FRAME_CLAIMED:
+        return this.#onClaimed(id, bytes.toString('utf8', payload, end))
+      case FRAME_REFUSED:
+        return this.#settle(this.#claiming, id, decodeRefused(bytes.toString('utf8', payload, end)))
+      case FRAME_RELEASED:
+        return this.#settle(this.#releasing, id)
+      default:
+        return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
+    }
+  }
+
+  #onExchangeFrame(
+    type: number,
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    view: DataView,
+    start: number,
+    end: number,
+  ): void {
+    const exchange = this.#exchanges[id & SLOT_MASK]
+    // A frame for an exchange that this side has ended was under way when it did.
+    if (exchange === undefined || exchange.id !== id) return
+    const payload = start + HEADER_BYTES
+    const listener = listenerOf(exchange)
+    switch (type) {
+      case FRAME_BODY:
+        if (end > payload) listener.onBody(exchange, Buffer.from(bytes.subarray(payload, end)))
+        if ((flags & FLAG_END) !== 0) this.#onBodyEnd(exchange, [])
+        return
+      case FRAME_TRAILERS: {
+        const lines = latin1(bytes, payload, end)
+        return this.#onBodyEnd(exchange, parseRawHeaders(lines, 0, lines.split('\r\n').length - 1))
+      }
+      case FRAME_CREDIT:
+        if (end - start !== CREDIT_BYTES) return
+        if (exchange.onCredit(view.getUint32(payload, true))) listener.onWritable(exchange)
+        return
+      case FRAME_DISCONNECT:
+        exchange.onBodyDone()
+        return listener.onDisconnect(exchange, aux === DISCONNECT_END ? 'end' : 'reset')
+    }
+  }
+
+  #onRequest(flags: number, id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
+    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
+    const queue = this.#queues.get(view.getUint32(start + 16, true))
+    const headStart = start + REQUEST_FIXED_BYTES
+    const headEnd = headStart + view.getUint16(start + 26, true)
+    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
+    const exchange = new BrokerExchange(
+      this,
+      id,
+      queue,
+      connection,
+      flags,
+      latin1(bytes, headStart, headEnd),
+      view.getUint16(start + 20, true),
+      view.getUint16(start + 22, true),
+      view.getUint16(start + 24, true),
+    )
+    this.#exchanges[id & SLOT_MASK] = exchange
+    this.#exchangeCount++
+    if (this.#exchangeCount === 1 && !queue.isRef) this.updateRef()
+    const { listener } = queue
+    listener.onRequest(exchange)
+    if (end > headEnd) listener.onBody(exchange, Buffer.from(bytes.subarray(headEnd, end)))
+    if ((flags & FLAG_END) !== 0) this.#onBodyEnd(exchange, [])
+  }
+
+  #onBodyEnd(exchange: BrokerExchange, rawTrailers: string[]): void {
+    exchange.onBodyDone()
+    listenerOf(exchange).onBodyEnd(exchange, rawTrailers)
+  }
+
+  #onClaimed(id: number, payload: string): void {
+    const queue = this.#queues.get(id)
+    if (queue === undefined) return
+    const claimed = decodeClaimed(payload)
+    queue.address = claimed
+    // A claim that is made again, after the broker was lost, must come back to the same port.
+    if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(claimed.port)
+    this.#settle(this.#claiming, id)
+  }
+
+  #settle(waiters: Map<number, Waiter>, id: number, error?: HttpSysError): void {
+    const waiter = waiters.get(id)
+    waiters.delete(id)
+    if (error === undefined) waiter?.resolve()
+    else waiter?.reject(error)
+  }
+}
+
+function listenerOf(exchange: BrokerExchange): ExchangeListener {
+  return (exchange.queue as BrokerQueue).listener
+}
+
+function transmit(socket: Socket, chunks: Buffer[], done: () => void): void {
+  const last = chunks.length - 1
+  if (last > 0) socket.cork()
+  for (let index = 0; index < last; index++) socket.write(chunks[index]!)
+  socket.write(chunks[last]!, done)
+  if (last > 0) socket.uncork()
+}
+
+function lost(): HttpSysError {
+  return new HttpSysError({
+    code: 'ECONNRESET',
+    syscall: 'connect',
+    subject: 'httpsys broker',
+    reason: 'the broker closed the connection',
+    remedy: 'Try again: a new broker is started when none runs.',
+  })
+}

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { openSync, closeSync, readFileSync } from 'node:fs'
+import type { Socket, IpcNetConnectOpts } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { HttpSysError } from '../../base/errors.ts'
+import { connectToBroker } from '../rendezvous/generations.ts'
+import { clearStartMark, setStartMark } from '../rendezvous/start-mark.ts'
+
+/** A broker is up in some 100 ms; a machine under load may need much longer. */
+const START_TIMEOUT_MS = 15_000
+const POLL_MS = 10
+
+/**
+ * Connects to the broker of a runtime directory and starts one, detached, when there is none.
+ *
+ * @throws HttpSysError `ETIMEDOUT` when no broker comes up, with the end of its log.
+ */
+export async function findBroker(directory: string, options: Omit<IpcNetConnectOpts, 'path'>): Promise<Socket> {
+  const deadline = Date.now() + START_TIMEOUT_MS
+  for (;;) {
+    const socket = await connectToBroker(directory, options)
+    if (socket !== undefined) return socket
+    if (Date.now() > deadline) throw notStarted(directory)
+    if (setStartMark(directory)) startDaemon(directory)
+    await delay(POLL_MS)
+  }
+}
+
+function startDaemon(directory: string): void {
+  const log = openSync(logPath(directory), 'a', 0o600)
+  const main = fileURLToPath(new URL('../daemon/main.js', import.meta.url))
+  // The app's own hooks and debugger flags are not for the broker.
+  const { NODE_OPTIONS: _, ...env } = process.env
+  const daemon = spawn(process.execPath, [main], {
+    cwd: directory,
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...env, HTTPSYS_RUNTIME_DIR: directory },
+  })
+  closeSync(log)
+  daemon.once('error', () => clearStartMark(directory))
+  daemon.unref()
+}
+
+function notStarted(directory: string): HttpSysError {
+  return new HttpSysError({
+    code: 'ETIMEDOUT',
+    syscall: 'connect',
+    subject: 'httpsys broker',
+    reason: `it did not start within ${START_TIMEOUT_MS / 1000} s${endOfLog(directory)}`,
+    remedy: `Look into ${logPath(directory)}.`,
+  })
+}
+
+function endOfLog(directory: string): string {
+  try {
+    const last = readFileSync(logPath(directory), 'utf8').trimEnd().split('\n').slice(-3).join(' | ')
+    return last === '' ? '' : ` (its log ends: ${last})`
+  } catch {
+    return ''
+  }
+}
+
+function logPath(directory: string): string {
+  return join(directory, 'broker.log')
+}

@@ -1,0 +1,190 @@
+import { HttpSysError } from '../../base/errors.ts'
+import { UrlPrefix } from '../../base/url-prefix.ts'
+import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
+import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
+import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED } from '../protocol/frames.ts'
+import { startClock } from './coarse-clock.ts'
+import { Http1Connection } from './http1/http1-connection.ts'
+import type { Http1Host, Http1Timeouts } from './http1/http1-connection.ts'
+import { Listeners } from './listeners.ts'
+import { OwnerPeer } from './owner-peer.ts'
+import type { PeerHost } from './owner-peer.ts'
+import { RequestQueueEntry } from './request-queue-entry.ts'
+import type { OwnerClaim } from './request-queue-entry.ts'
+import { Router } from './router.ts'
+
+/** HTTP.SYS's defaults: 120 s each. */
+const DEFAULT_TIMEOUTS: Http1Timeouts = { headerWait: 120_000, entityBody: 120_000, idleConnection: 120_000 }
+
+/** Settings of a {@link Broker}. */
+export interface BrokerOptions {
+  readonly engine: Engine
+  /** Where owner processes connect. */
+  readonly socketPath: string
+  /** Timeouts of client connections in milliseconds; those not given are HTTP.SYS's 120 s. */
+  readonly timeouts?: Partial<Http1Timeouts>
+  /** Called when an owner process broke the protocol and was cut off. */
+  readonly onViolation?: (pid: number, error: unknown) => void
+  /** Called whenever the last owner process has gone, and once at the start. */
+  readonly onIdle?: () => void
+}
+
+/**
+ * The broker: owns the TCP ports and hands every request to the process that claimed the longest matching prefix.
+ *
+ * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
+ */
+export class Broker implements PeerHost, Http1Host {
+  readonly timeouts: Http1Timeouts
+  readonly maxOwnerQueuedBytes = 8 * 1024 * 1024
+  readonly #options: BrokerOptions
+  readonly #router = new Router<RequestQueueEntry>()
+  readonly #listeners: Listeners
+  readonly #peers = new Set<OwnerPeer>()
+  readonly #claims = new Map<OwnerPeer, Map<number, OwnerClaim>>()
+  readonly #connections = new Set<Http1Connection>()
+  readonly #stopClock: () => void
+  #local: EngineListener | undefined
+
+  private constructor(options: BrokerOptions) {
+    this.#options = options
+    this.timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+    this.#listeners = new Listeners(options.engine, (connection, port) => this.#onClient(connection, port))
+    this.#stopClock = startClock(() => {
+      for (const connection of this.#connections) connection.checkTimeouts()
+    })
+  }
+
+  /** Starts a broker that owner processes can reach at `options.socketPath`. */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    const endpoint = { kind: 'local', path: options.socketPath } as const
+    broker.#local = await options.engine.listen(endpoint, (connection) => broker.#onPeer(connection))
+    options.onIdle?.()
+    return broker
+  }
+
+  /** Whether no owner process is connected. */
+  get isIdle(): boolean {
+    return this.#peers.size === 0
+  }
+
+  /** Stops listening, cuts owners and clients off, and frees every port. */
+  async close(): Promise<void> {
+    this.#stopClock()
+    await this.#local?.close()
+    for (const peer of this.#peers) peer.close()
+    await this.#listeners.close()
+    for (const connection of this.#connections) connection.shutdown()
+  }
+
+  onConnectionClosed(connection: Http1Connection): void {
+    this.#connections.delete(connection)
+  }
+
+  onClaim(peer: OwnerPeer, claimId: number, payload: string): void {
+    this.#claim(peer, claimId, payload).then(
+      (text) => peer.writer.text(FRAME_CLAIMED, 0, 0, claimId, text, 'utf8'),
+      (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, claimId, encodeRefused(error), 'utf8'),
+    )
+  }
+
+  onRelease(peer: OwnerPeer, claimId: number): void {
+    const claims = this.#claims.get(peer)
+    const claim = claims?.get(claimId)
+    if (claims !== undefined && claim !== undefined) {
+      claims.delete(claimId)
+      this.#unregister(claim)
+    }
+    peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
+  }
+
+  onPeerClosed(peer: OwnerPeer): void {
+    this.#peers.delete(peer)
+    const claims = this.#claims.get(peer)
+    this.#claims.delete(peer)
+    for (const claim of claims?.values() ?? []) this.#unregister(claim)
+    if (this.#peers.size === 0) this.#options.onIdle?.()
+  }
+
+  onViolation(peer: OwnerPeer, error: unknown): void {
+    this.#options.onViolation?.(peer.pid, error)
+  }
+
+  #onPeer(connection: EngineConnection): void {
+    const peer = new OwnerPeer(connection, this)
+    connection.handler = peer
+    this.#peers.add(peer)
+    this.#claims.set(peer, new Map())
+  }
+
+  #onClient(connection: EngineConnection, port: number): void {
+    const client = new Http1Connection(connection, this.#router.routesOf(port), this)
+    connection.handler = client
+    this.#connections.add(client)
+  }
+
+  async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<string> {
+    const { href, mode } = decodeClaim(payload)
+    const prefix = UrlPrefix.parse(href, { mode })
+    if (prefix.scheme === 'https') throw notYetSecure(prefix)
+    const port = await this.#listeners.acquire(prefix)
+    try {
+      const claims = this.#claims.get(peer)
+      // The peer may have gone while the port was being bound.
+      if (claims === undefined) throw taken(prefix, 'its process has ended')
+      if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
+      const claim = this.#register(peer, claimId, prefix, port)
+      claims.set(claimId, claim)
+    } catch (error) {
+      await this.#release(prefix, port)
+      throw error
+    }
+    return encodeClaimed({ ...Listeners.addressOf(prefix), port })
+  }
+
+  #register(peer: OwnerPeer, id: number, prefix: UrlPrefix, port: number): OwnerClaim {
+    const fresh = new RequestQueueEntry(prefix, port)
+    const existing = this.#router.add(prefix, port, fresh)
+    if (existing !== undefined && prefix.mode !== 'attach') {
+      const pids = existing.owners.map((owner) => owner.peer.pid).join(', ')
+      throw taken(prefix, `process ${pids} has claimed this prefix`)
+    }
+    const entry = existing ?? fresh
+    const claim: OwnerClaim = { peer, id, entry }
+    entry.owners.push(claim)
+    return claim
+  }
+
+  #unregister(claim: OwnerClaim): void {
+    const { entry } = claim
+    if (!entry.remove(claim)) this.#router.remove(entry.prefix, entry.port)
+    void this.#release(entry.prefix, entry.port)
+  }
+
+  async #release(prefix: UrlPrefix, port: number): Promise<void> {
+    await this.#listeners.release(prefix, port)
+    if (this.#listeners.has(port)) return
+    for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
+  }
+}
+
+function taken(prefix: UrlPrefix, reason: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EADDRINUSE',
+    syscall: 'listen',
+    subject: prefix.href,
+    reason,
+    remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
+  })
+}
+
+function notYetSecure(prefix: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'ENOTSUP',
+    syscall: 'listen',
+    subject: prefix.href,
+    reason: 'the broker has no certificate for this port',
+    remedy: 'Use an http:// prefix.',
+  })
+}

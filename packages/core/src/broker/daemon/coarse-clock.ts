@@ -1,0 +1,29 @@
+/** Seconds since the start of the process, good to {@link TICK_MS}: time stamps on the hot path cost one read of a field. */
+export const clock = { seconds: 0 }
+
+/** How often timeouts are looked at. */
+export const TICK_MS = 1000
+
+/** Runs the clock and calls `onTick` after each step; returns the function that stops it. */
+export function startClock(onTick: () => void): () => void {
+  const timer = setInterval(() => {
+    clock.seconds = Math.floor(performance.now() / 1000)
+    onTick()
+  }, TICK_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+let dateSecond = -1
+let dateField = ''
+
+/** The Date field line of this second (RFC 9110 section 6.6.1). */
+export function dateLine(): string {
+  const now = Date.now()
+  const second = Math.floor(now / 1000)
+  if (second !== dateSecond) {
+    dateSecond = second
+    dateField = `Date: ${new Date(now).toUTCString()}\r\n`
+  }
+  return dateField
+}

@@ -1,0 +1,50 @@
+/** Why the broker refuses a request before any owner sees it; reasons are HTTPERR's names. */
+export interface Reject {
+  readonly status: number
+  readonly reason: string
+  /** One sentence for whoever debugs the client. */
+  readonly detail: string
+}
+
+export const REJECT_LINE = -1
+export const REJECT_VERB = -2
+export const REJECT_TARGET = -3
+export const REJECT_TARGET_TOO_LONG = -4
+export const REJECT_VERSION = -5
+export const REJECT_LINE_BREAK = -6
+export const REJECT_FIELD = -7
+export const REJECT_HEAD_TOO_LONG = -8
+export const REJECT_HOST = -9
+export const REJECT_CONTENT_LENGTH = -10
+export const REJECT_CODING = -11
+export const REJECT_FRAMING = -12
+export const REJECT_CHUNK = -13
+export const REJECT_CONNECT = -14
+export const REJECT_TRAILER = -15
+
+const rejects: Record<number, Reject> = {
+  [REJECT_LINE]: { status: 400, reason: 'BadRequest', detail: 'The request line is not "METHOD target HTTP/1.1".' },
+  [REJECT_VERB]: { status: 400, reason: 'Verb', detail: 'The method is not a token of at most 32 characters.' },
+  [REJECT_TARGET]: { status: 400, reason: 'URL', detail: 'The request target is malformed.' },
+  [REJECT_TARGET_TOO_LONG]: { status: 414, reason: 'URL_Length', detail: 'The request line is longer than the limit.' },
+  [REJECT_VERSION]: { status: 505, reason: 'Version_N/S', detail: 'Only HTTP/1.1 and HTTP/1.0 are spoken here.' },
+  [REJECT_LINE_BREAK]: { status: 400, reason: 'Invalid_CR/LF', detail: 'Lines must end with CR LF, and neither may stand alone.' },
+  [REJECT_FIELD]: { status: 400, reason: 'Header', detail: 'A header field is malformed.' },
+  [REJECT_HEAD_TOO_LONG]: { status: 431, reason: 'RequestLength', detail: 'The header fields are longer than the limit.' },
+  [REJECT_HOST]: { status: 400, reason: 'Hostname', detail: 'Exactly one valid Host field is required.' },
+  [REJECT_CONTENT_LENGTH]: { status: 400, reason: 'Number', detail: 'Content-Length must be one decimal number, given once.' },
+  [REJECT_CODING]: { status: 501, reason: 'N/I', detail: 'The only transfer coding supported is chunked.' },
+  [REJECT_FRAMING]: {
+    status: 400,
+    reason: 'BadRequest',
+    detail: 'Transfer-Encoding may stand once, in HTTP/1.1, and not beside Content-Length.',
+  },
+  [REJECT_CHUNK]: { status: 400, reason: 'BadRequest', detail: 'The chunked entity body is malformed.' },
+  [REJECT_CONNECT]: { status: 501, reason: 'N/I', detail: 'CONNECT is for proxies; this server is none.' },
+  [REJECT_TRAILER]: { status: 400, reason: 'Header', detail: 'A trailer field is malformed, too long, or may not be a trailer.' },
+}
+
+/** The refusal behind a negative result of a parser. */
+export function rejectOf(code: number): Reject {
+  return rejects[code] ?? rejects[REJECT_LINE]!
+}

@@ -1,0 +1,158 @@
+import { latin1 } from '../../../base/latin1.ts'
+import type { EngineConnection } from '../../engine/engine.ts'
+import { RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
+import { dateLine } from '../coarse-clock.ts'
+import { statusLine } from './status-line.ts'
+
+/** Bodies up to this size leave in one piece of text with their head; copying them twice costs less than a second write. */
+const TEXT_BYTES = 4096
+
+const CONNECTION_CLOSE = 'Connection: close\r\n\r\n'
+
+/** How the end of a response body is marked on the wire (RFC 9112 section 6.3). */
+type Framing = 'none' | 'length' | 'chunked' | 'close'
+
+/**
+ * Writes the responses of one HTTP/1.1 connection and owns their framing.
+ *
+ * idle ──head──▶ body ──last piece──▶ idle
+ */
+export class ResponseFramer {
+  /** Whether the final head of the current response has been written. */
+  hasHead = false
+  /** Whether the connection stays open after the current response. */
+  isPersistent = true
+  #framing: Framing = 'none'
+  #remaining = 0
+  #isHead = false
+  #minor: 0 | 1 = 1
+  readonly #connection: EngineConnection
+  readonly #keepAlive: string
+
+  /** @param idleTimeoutMs - how long the connection may stay idle; clients are told a little less */
+  constructor(connection: EngineConnection, idleTimeoutMs: number) {
+    this.#connection = connection
+    // Clients that honour the hint stop using the connection before it is closed under them.
+    const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000) - 1)
+    this.#keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`
+  }
+
+  /** Begins the response to a new request. */
+  reset(isHead: boolean, minor: 0 | 1, isPersistent: boolean): void {
+    this.hasHead = false
+    this.isPersistent = isPersistent
+    this.#isHead = isHead
+    this.#minor = minor
+  }
+
+  /**
+   * Writes the head and the first piece of the body.
+   *
+   * @param fields - checked field lines without any framing
+   * @param contentLength - bytes of the whole body, or -1 when unknown
+   * @returns whether the pieces so far fit the announced length
+   */
+  head(
+    status: number,
+    reason: string,
+    fields: string,
+    contentLength: number,
+    flags: number,
+    bytes: Buffer,
+    bodyStart: number,
+    bodyEnd: number,
+    isLast: boolean,
+  ): boolean {
+    this.hasHead = true
+    let head = statusLine(status, reason) + fields
+    if ((flags & RESPONSE_FLAG_NO_DATE) === 0) head += dateLine()
+    head += this.#frame(status, contentLength)
+    head += this.isPersistent ? this.#keepAlive : CONNECTION_CLOSE
+    let length = bodyEnd - bodyStart
+    if (this.#framing === 'none') length = 0
+    if (this.#framing === 'length' && length > this.#remaining) return false
+    if (length > TEXT_BYTES) {
+      this.#connection.cork()
+      this.#connection.writeText(head)
+      this.#piece(bytes, bodyStart, bodyStart + length)
+      this.#connection.uncork()
+      return isLast ? this.end('') : true
+    }
+    if (length > 0) {
+      const body = latin1(bytes, bodyStart, bodyEnd)
+      if (this.#framing === 'chunked') head += `${length.toString(16)}\r\n${body}\r\n`
+      else head += body
+      this.#remaining -= length
+    }
+    if (isLast && this.#framing === 'chunked') head += '0\r\n\r\n'
+    this.#connection.writeText(head)
+    return !isLast || this.#framing !== 'length' || this.#remaining === 0
+  }
+
+  /** Writes a further piece; returns false when it exceeds the announced length. */
+  body(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#framing === 'none' || start === end) return true
+    if (this.#framing === 'length' && end - start > this.#remaining) return false
+    this.#piece(bytes, start, end)
+    return true
+  }
+
+  /** Ends the body; returns false when bytes are missing from the announced length. */
+  end(trailers: string): boolean {
+    if (this.#framing === 'chunked') this.#connection.writeText(`0\r\n${trailers}\r\n`)
+    return this.#framing !== 'length' || this.#remaining === 0
+  }
+
+  /** Writes a 1xx head. */
+  informational(status: number, fields: string): void {
+    this.#connection.writeText(`${statusLine(status, '')}${fields}\r\n`)
+  }
+
+  /** Writes the 101 head after which the connection is no longer HTTP. */
+  switchProtocols(reason: string, fields: string): void {
+    this.hasHead = true
+    this.#connection.writeText(`${statusLine(101, reason)}${fields}Connection: Upgrade\r\n\r\n`)
+  }
+
+  /** Writes a whole response of the broker's own; `fields` may add lines. */
+  answer(status: number, fields: string, text: string): void {
+    const body = Buffer.from(text, 'latin1')
+    const lines = `Content-Type: text/plain; charset=utf-8\r\n${fields}`
+    this.head(status, '', lines, body.length, 0, body, 0, body.length, true)
+  }
+
+  #frame(status: number, contentLength: number): string {
+    if (this.#isHead || status === 204 || status === 304) {
+      this.#framing = 'none'
+      // RFC 9110 section 8.6: never with 204; with HEAD and 304 it tells what GET would have sent.
+      return contentLength >= 0 && status !== 204 ? `Content-Length: ${contentLength}\r\n` : ''
+    }
+    if (contentLength >= 0) {
+      this.#framing = 'length'
+      this.#remaining = contentLength
+      return `Content-Length: ${contentLength}\r\n`
+    }
+    if (this.#minor === 1) {
+      this.#framing = 'chunked'
+      return 'Transfer-Encoding: chunked\r\n'
+    }
+    this.#framing = 'close'
+    this.isPersistent = false
+    return ''
+  }
+
+  #piece(bytes: Buffer, start: number, end: number): void {
+    const connection = this.#connection
+    const length = end - start
+    this.#remaining -= length
+    if (this.#framing !== 'chunked') {
+      connection.write(bytes, start, end)
+      return
+    }
+    connection.cork()
+    connection.writeText(`${length.toString(16)}\r\n`)
+    connection.write(bytes, start, end)
+    connection.writeText('\r\n')
+    connection.uncork()
+  }
+}

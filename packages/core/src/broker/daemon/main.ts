@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { NetEngine } from '../engine/net/net-engine.ts'
+import { publish } from '../rendezvous/generations.ts'
+import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
+import { clearStartMark } from '../rendezvous/start-mark.ts'
+import { Broker } from './broker.ts'
+
+/** How long a broker that nobody asked for by hand stays without any owner process. */
+const IDLE_EXIT_MS = 10_000
+
+/** The daemon that the first listening process starts: serves until no owner has been connected for a while. */
+async function main(): Promise<void> {
+  const directory = runtimeDirectory()
+  // A directory of its own, so that nobody can connect before the socket is published.
+  const nursery = await mkdtemp(join(directory, '.s'))
+  let timer: NodeJS.Timeout | undefined
+  const leaveWhenIdle = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      if (broker.isIdle) void broker.close().then(() => process.exit(0))
+    }, IDLE_EXIT_MS)
+  }
+  const privatePath = join(nursery, 's')
+  const broker: Broker = await Broker.start({
+    engine: new NetEngine(),
+    socketPath: privatePath,
+    onIdle: leaveWhenIdle,
+    onViolation: (pid, error) => console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
+  })
+  const path = await publish(directory, privatePath)
+  await rm(nursery, { recursive: true, force: true })
+  clearStartMark(directory)
+  if (path === undefined) process.exit(0)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => void broker.close().then(() => process.exit(0)))
+  }
+  // The terminal that the first owner ran in may close.
+  process.on('SIGHUP', () => {})
+}
+
+await main()

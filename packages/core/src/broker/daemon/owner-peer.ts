@@ -1,0 +1,214 @@
+import { HttpSysError } from '../../base/errors.ts'
+import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
+import { FrameReader } from '../protocol/frame-reader.ts'
+import { FrameWriter } from '../protocol/frame-writer.ts'
+import {
+  CREDIT_BYTES,
+  FLAG_END,
+  FRAME_BODY,
+  FRAME_CANCEL,
+  FRAME_CLAIM,
+  FRAME_CONNECTION,
+  FRAME_CONNECTION_CLOSED,
+  FRAME_CREDIT,
+  FRAME_DISCARD,
+  FRAME_DISCONNECT,
+  FRAME_HELLO,
+  FRAME_INFORMATIONAL,
+  FRAME_RELEASE,
+  FRAME_RESPONSE,
+  FRAME_TRAILERS,
+  HEADER_BYTES,
+  RESPONSE_FIXED_BYTES,
+  RESPONSE_FLAG_HAS_LENGTH,
+} from '../protocol/frames.ts'
+import { decodeHello, encodeHello } from '../protocol/hello.ts'
+import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
+import type { ExchangeSink } from './exchange-sink.ts'
+import { SlotTable } from './slot-table.ts'
+
+/** What a peer asks of the broker; the rest goes straight between the peer and its exchanges. */
+export interface PeerHost {
+  onClaim(peer: OwnerPeer, claimId: number, payload: string): void
+  onRelease(peer: OwnerPeer, claimId: number): void
+  onPeerClosed(peer: OwnerPeer): void
+  /** A peer broke the protocol and has been cut off. */
+  onViolation(peer: OwnerPeer, error: unknown): void
+}
+
+/** A client connection whose facts have been announced to an owner under an id. */
+export interface AnnouncedConnection {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  onPeerForgotten(peer: OwnerPeer): void
+}
+
+/**
+ * One owner process, on its local socket.
+ *
+ * connected ──HELLO──▶ open ──socket closed or protocol broken──▶ closed
+ */
+export class OwnerPeer implements EngineConnectionHandler {
+  pid = 0
+  state: 'connected' | 'open' | 'closed' = 'connected'
+  readonly writer: FrameWriter
+  readonly exchanges = new SlotTable<ExchangeSink>()
+  readonly #connections = new SlotTable<AnnouncedConnection>()
+  readonly #reader: FrameReader
+  readonly #connection: EngineConnection
+  readonly #host: PeerHost
+
+  constructor(connection: EngineConnection, host: PeerHost) {
+    this.#connection = connection
+    this.#host = host
+    this.writer = new FrameWriter((chunks, done) => void connection.writeChunks(chunks, done))
+    this.#reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) =>
+      this.#onFrame(type, flags, aux, id, bytes, view, start, end),
+    )
+  }
+
+  /** Gives the connection an id and tells the owner its facts. */
+  announce(connection: AnnouncedConnection): number {
+    const id = this.#connections.add(connection)
+    const payload = `${connection.remotePort} ${connection.localPort} ${connection.remoteAddress} ${connection.localAddress}`
+    this.writer.text(FRAME_CONNECTION, 0, 0, id, payload, 'latin1')
+    return id
+  }
+
+  /** The client connection has ended. */
+  forget(connectionId: number): void {
+    if (this.state === 'closed') return
+    this.#connections.delete(connectionId)
+    this.writer.signal(FRAME_CONNECTION_CLOSED, 0, 0, connectionId)
+  }
+
+  disconnectExchange(exchangeId: number, kind: number): void {
+    this.writer.signal(FRAME_DISCONNECT, 0, kind, exchangeId)
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.state === 'closed') return
+    try {
+      this.#reader.push(bytes, start, end)
+    } catch (error) {
+      this.violate(error)
+    }
+  }
+
+  onEnd(): void {
+    this.#connection.destroy()
+  }
+
+  onDrain(): void {}
+
+  onClose(): void {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    this.writer.close()
+    // First the claims: an exchange that ends may start the next request of its connection, which must not come here.
+    this.#host.onPeerClosed(this)
+    for (const connection of this.#connections.values()) connection.onPeerForgotten(this)
+    for (const exchange of this.exchanges.values()) exchange.onOwnerGone()
+  }
+
+  /** Cuts the peer off: nothing that it sends can be trusted any more. */
+  violate(error: unknown): void {
+    if (this.state === 'closed') return
+    this.#host.onViolation(this, error)
+    this.#connection.destroy()
+    this.onClose()
+  }
+
+  close(): void {
+    this.writer.flush()
+    this.#connection.end()
+  }
+
+  #onFrame(
+    type: number,
+    flags: number,
+    aux: number,
+    id: number,
+    bytes: Buffer,
+    view: DataView,
+    start: number,
+    end: number,
+  ): void {
+    if (this.state !== 'open') {
+      if (this.state === 'connected') this.#onHello(type, bytes, start, end)
+      return
+    }
+    if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
+    if (type === FRAME_RELEASE) return this.#host.onRelease(this, id)
+    const exchange = this.exchanges.get(id)
+    // Frames for an exchange that has ended meanwhile were under way when it did.
+    if (exchange === undefined) return
+    const payload = start + HEADER_BYTES
+    switch (type) {
+      case FRAME_RESPONSE:
+        return onResponseFrame(exchange, flags, aux, bytes, view, start, end)
+      case FRAME_BODY:
+        return exchange.onResponseBody(bytes, payload, end, (flags & FLAG_END) !== 0)
+      case FRAME_TRAILERS:
+        return exchange.onResponseTrailers(bytes, payload, end)
+      case FRAME_CREDIT:
+        if (end - start !== CREDIT_BYTES) throw broken('a CREDIT frame has the wrong length')
+        return exchange.onBodyCredit(view.getUint32(payload, true))
+      case FRAME_DISCARD:
+        return exchange.onDiscardBody()
+      case FRAME_INFORMATIONAL:
+        return exchange.onInformational(aux, bytes, payload, end)
+      case FRAME_CANCEL:
+        return exchange.onCancel()
+      default:
+        throw broken(`frame type ${type} is not one that an owner sends`)
+    }
+  }
+
+  #onHello(type: number, bytes: Buffer, start: number, end: number): void {
+    if (type !== FRAME_HELLO) throw broken(`frame type ${type} came before HELLO`)
+    // Answered in any case: the other side, too, wants to say clearly that the versions differ.
+    this.writer.text(FRAME_HELLO, 0, 0, 0, encodeHello(process.pid), 'latin1')
+    this.pid = decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end)).pid
+    this.state = 'open'
+  }
+}
+
+function onResponseFrame(
+  exchange: ExchangeSink,
+  flags: number,
+  status: number,
+  bytes: Buffer,
+  view: DataView,
+  start: number,
+  end: number,
+): void {
+  if (end - start < RESPONSE_FIXED_BYTES) throw broken('a RESPONSE frame is too short')
+  if (status < 100 || status > 999) throw broken(`status ${status} is outside 100 to 999`)
+  let contentLength = -1
+  if ((flags & RESPONSE_FLAG_HAS_LENGTH) !== 0) {
+    contentLength = view.getUint32(start + 12, true) + view.getUint32(start + 16, true) * 0x1_0000_0000
+    if (contentLength > Number.MAX_SAFE_INTEGER) throw broken('a content length is too large')
+  }
+  const fieldsLength = view.getUint32(start + 20, true)
+  const reasonLength = view.getUint16(start + 24, true)
+  const reasonStart = start + RESPONSE_FIXED_BYTES
+  const fieldsStart = reasonStart + reasonLength
+  const bodyStart = fieldsStart + fieldsLength
+  if (fieldsLength > MAX_FIELDS_BYTES || bodyStart > end) throw broken('a RESPONSE frame is shorter than its fields')
+  exchange.onResponse(status, flags, contentLength, bytes, reasonStart, fieldsStart, bodyStart, end)
+}
+
+/** The error for a peer that does not keep to the protocol. */
+export function broken(reason: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EPROTO',
+    syscall: 'read',
+    subject: 'owner process',
+    reason,
+    remedy: 'Use the same version of httpsys in all processes that share a port.',
+  })
+}
+

@@ -1,0 +1,63 @@
+/** A place to listen: a TCP address, or the path of a local socket. */
+export type Endpoint =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly ipv6Only: boolean }
+  | { readonly kind: 'local'; readonly path: string }
+
+/** Receives what happens on one connection. The methods are called from the engine's turn and must not throw. */
+export interface EngineConnectionHandler {
+  /** Bytes `[start, end)` have arrived; the buffer is the engine's and is valid during the call only. */
+  onData(bytes: Buffer, start: number, end: number): void
+  /** The other side has ended its direction (FIN). */
+  onEnd(): void
+  /** The connection had been full; there is room again. */
+  onDrain(): void
+  /** The connection is gone, whoever closed it; nothing follows. */
+  onClose(): void
+}
+
+/** One accepted connection. Nothing here throws; a write to a dead connection is dropped and `onClose` follows. */
+export interface EngineConnection {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  /** Set once, before the engine delivers anything. */
+  handler: EngineConnectionHandler
+  /** More is queued than the connection wants; `onDrain` tells when that is over. */
+  readonly isFull: boolean
+  /** Sends text, one byte a character. */
+  writeText(latin1: string): void
+  /** Sends a copy of `bytes[start, end)`. */
+  write(bytes: Buffer, start: number, end: number): void
+  /** Sends the chunks without copying; they must not change until `done` is called, also after a failure. */
+  writeChunks(chunks: Buffer[], done: () => void): void
+  /** Holds writes back until `uncork`, so that they leave together. */
+  cork(): void
+  uncork(): void
+  /** Stops and restarts reading; bytes already read are still delivered. */
+  pause(): void
+  resume(): void
+  /** Sends what is queued, then a FIN. */
+  end(): void
+  /** Closes at once and drops what is queued. */
+  destroy(): void
+}
+
+/** A listening socket. */
+export interface EngineListener {
+  /** The real port for TCP, 0 for local sockets. */
+  readonly port: number
+  /** Stops listening; accepted connections go on. */
+  close(): Promise<void>
+}
+
+/** Bytes in and out for the daemon: the seam between the broker and the operating system. */
+export interface Engine {
+  readonly name: 'net' | 'uring'
+  /**
+   * Starts to listen; `onConnection` sets the handler of each connection.
+   *
+   * Rejects with Node's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, …).
+   */
+  listen(endpoint: Endpoint, onConnection: (connection: EngineConnection) => void): Promise<EngineListener>
+}

@@ -1,0 +1,83 @@
+import { HttpSysError, isHttpSysErrorCode } from '../../base/errors.ts'
+
+/** What an owner asks for: the payload of CLAIM. */
+export interface Claim {
+  readonly href: string
+  readonly mode: 'create' | 'attach'
+}
+
+/** Where a claim listens: the payload of CLAIMED. */
+export interface Claimed {
+  readonly address: string
+  readonly family: 'IPv4' | 'IPv6'
+  readonly port: number
+}
+
+export function encodeClaim(claim: Claim): string {
+  return JSON.stringify(claim)
+}
+
+/** @throws HttpSysError `EPROTO` when the payload is not a claim. */
+export function decodeClaim(payload: string): Claim {
+  const value = parse(payload)
+  const { href, mode } = value
+  if (typeof href !== 'string' || (mode !== 'create' && mode !== 'attach')) throw malformed('CLAIM')
+  return { href, mode }
+}
+
+export function encodeClaimed(claimed: Claimed): string {
+  return JSON.stringify(claimed)
+}
+
+/** @throws HttpSysError `EPROTO` when the payload is not an address. */
+export function decodeClaimed(payload: string): Claimed {
+  const { address, family, port } = parse(payload)
+  if (typeof address !== 'string' || typeof port !== 'number' || (family !== 'IPv4' && family !== 'IPv6')) {
+    throw malformed('CLAIMED')
+  }
+  return { address, family, port }
+}
+
+/** The payload of REFUSED: an error in transport form. */
+export function encodeRefused(error: unknown): string {
+  if (!(error instanceof HttpSysError)) return JSON.stringify({ reason: String(error) })
+  const { code, syscall, subject, reason, remedy } = error
+  return JSON.stringify({ code, syscall, subject, reason, remedy })
+}
+
+/** The error that a REFUSED frame stands for. */
+export function decodeRefused(payload: string): HttpSysError {
+  const value = parse(payload)
+  const text = (key: string, otherwise: string): string => {
+    const found = value[key]
+    return typeof found === 'string' ? found : otherwise
+  }
+  const code = text('code', 'EPROTO')
+  return new HttpSysError({
+    code: isHttpSysErrorCode(code) ? code : 'EPROTO',
+    syscall: text('syscall', 'listen'),
+    subject: text('subject', 'httpsys broker'),
+    reason: text('reason', 'the broker refused the claim'),
+    remedy: text('remedy', 'Look into broker.log in the runtime directory.'),
+  })
+}
+
+function parse(payload: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(payload)
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // Falls through: any malformed text is the same error.
+  }
+  throw malformed('control')
+}
+
+function malformed(kind: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EPROTO',
+    syscall: 'read',
+    subject: 'broker frame',
+    reason: `a ${kind} frame is malformed`,
+    remedy: 'Use the same version of httpsys in all processes that share a port.',
+  })
+}

@@ -1,0 +1,183 @@
+import { FRAME_CREDIT, CREDIT_BYTES, HEADER_BYTES } from './frames.ts'
+
+const SLAB_BYTES = 64 * 1024
+/** Slabs kept for reuse; more are left to the garbage collector. */
+const MAX_SPARE_SLABS = 16
+/** Payloads from this size on are sent from where they lie instead of being copied. */
+const BY_REFERENCE_BYTES = 16 * 1024
+
+class Slab {
+  readonly bytes: Buffer
+  readonly view: DataView
+
+  constructor(size: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size)
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, size)
+  }
+}
+
+const spareSlabs: Slab[] = []
+
+/** Sends the chunks in order and calls `done` when none of them is needed any more. */
+export type Transmit = (chunks: Buffer[], done: () => void) => void
+
+/**
+ * Collects the frames of one event-loop turn and sends them together.
+ *
+ * `reserve` gives room for one frame in {@link FrameWriter.bytes}; the frame must be filled in before the turn ends.
+ */
+export class FrameWriter {
+  /** Where the frame reserved last lies. */
+  bytes: Buffer
+  view: DataView
+  /** Bytes handed to `transmit` and not yet reported done. */
+  inFlightBytes = 0
+
+  #slab: Slab
+  #start = 0
+  #end = 0
+  #chunks: Buffer[] = []
+  #usedSlabs: Slab[] = []
+  #isScheduled = false
+  #isClosed = false
+  readonly #transmit: Transmit
+  readonly #flush = (): void => this.flush()
+
+  constructor(transmit: Transmit) {
+    this.#transmit = transmit
+    this.#slab = spareSlabs.pop() ?? new Slab(SLAB_BYTES)
+    this.bytes = this.#slab.bytes
+    this.view = this.#slab.view
+  }
+
+  /** Bytes of frames that the other side's kernel buffer has not taken yet. */
+  get queuedBytes(): number {
+    return this.inFlightBytes + (this.#end - this.#start)
+  }
+
+  /**
+   * Reserves one frame and writes its header; returns the offset of the frame in {@link FrameWriter.bytes}.
+   *
+   * @param length - bytes of the whole frame
+   */
+  reserve(length: number, type: number, flags: number, aux: number, id: number): number {
+    if (this.#end + length > this.bytes.length) this.#changeSlab(length)
+    const offset = this.#end
+    this.#end = offset + length
+    const view = this.view
+    view.setUint32(offset, length, true)
+    view.setUint8(offset + 4, type)
+    view.setUint8(offset + 5, flags)
+    view.setUint16(offset + 6, aux, true)
+    view.setUint32(offset + 8, id, true)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(this.#flush)
+    }
+    return offset
+  }
+
+  /** Writes a frame without a payload. */
+  signal(type: number, flags: number, aux: number, id: number): void {
+    this.reserve(HEADER_BYTES, type, flags, aux, id)
+  }
+
+  /** Writes a CREDIT frame of so many bytes. */
+  credit(id: number, bytes: number): void {
+    const offset = this.reserve(CREDIT_BYTES, FRAME_CREDIT, 0, 0, id)
+    this.view.setUint32(offset + HEADER_BYTES, bytes, true)
+  }
+
+  /** Writes a frame whose payload is a short text. */
+  text(type: number, flags: number, aux: number, id: number, payload: string, encoding: 'latin1' | 'utf8'): void {
+    const length = Buffer.byteLength(payload, encoding)
+    const offset = this.reserve(HEADER_BYTES + length, type, flags, aux, id)
+    this.bytes.write(payload, offset + HEADER_BYTES, length, encoding)
+  }
+
+  /** Writes a frame whose payload is the given bytes; large ones are not copied and must not change until they are sent. */
+  payload(type: number, flags: number, aux: number, id: number, source: Uint8Array): void {
+    if (source.length < BY_REFERENCE_BYTES) {
+      const offset = this.reserve(HEADER_BYTES + source.length, type, flags, aux, id)
+      this.bytes.set(source, offset + HEADER_BYTES)
+      return
+    }
+    const offset = this.reserve(HEADER_BYTES, type, flags, aux, id)
+    this.view.setUint32(offset, HEADER_BYTES + source.length, true)
+    this.#cut()
+    this.#chunks.push(Buffer.from(source.buffer, source.byteOffset, source.length))
+  }
+
+  /** Writes a frame whose payload is a copy of `source[start, end)`. */
+  copy(type: number, flags: number, aux: number, id: number, source: Buffer, start: number, end: number): void {
+    if (end - start >= BY_REFERENCE_BYTES) {
+      return this.payload(type, flags, aux, id, Buffer.from(source.subarray(start, end)))
+    }
+    const offset = this.reserve(HEADER_BYTES + end - start, type, flags, aux, id)
+    source.copy(this.bytes, offset + HEADER_BYTES, start, end)
+  }
+
+  /** Sends what has been collected now instead of at the end of the turn. */
+  flush(): void {
+    this.#isScheduled = false
+    if (this.#isClosed) return this.#drop()
+    this.#cut()
+    const chunks = this.#chunks
+    if (chunks.length === 0) return
+    this.#chunks = []
+    let total = 0
+    for (const chunk of chunks) total += chunk.length
+    this.inFlightBytes += total
+    const usedSlabs = this.#usedSlabs
+    this.#usedSlabs = []
+    // The current slab travels along: what follows goes behind it while there is room, and into a fresh one afterwards.
+    const slab = this.#slab
+    let isSent = false
+    this.#transmit(chunks, () => {
+      isSent = true
+      this.inFlightBytes -= total
+      for (const used of usedSlabs) recycle(used)
+      // Only a slab with nothing of a later flush behind it may start over from its beginning.
+      if (slab === this.#slab && this.inFlightBytes === 0 && this.#end === this.#start) {
+        this.#start = 0
+        this.#end = 0
+      }
+    })
+    if (!isSent && this.#end > SLAB_BYTES / 2) this.#changeSlab(0)
+  }
+
+  /** Forgets what has not been sent; later frames go nowhere. */
+  close(): void {
+    this.#isClosed = true
+    this.#drop()
+  }
+
+  #drop(): void {
+    this.#chunks = []
+    this.#usedSlabs = []
+    this.#start = this.#end
+    if (this.inFlightBytes === 0) this.#start = this.#end = 0
+  }
+
+  /** Moves the finished part of the slab to the list of chunks. */
+  #cut(): void {
+    if (this.#end === this.#start) return
+    this.#chunks.push(this.bytes.subarray(this.#start, this.#end))
+    this.#start = this.#end
+  }
+
+  #changeSlab(length: number): void {
+    this.#cut()
+    // It is recycled when the next flush is done: by then all earlier flushes are done too, since a socket sends in order.
+    this.#usedSlabs.push(this.#slab)
+    this.#slab = length > SLAB_BYTES ? new Slab(length) : (spareSlabs.pop() ?? new Slab(SLAB_BYTES))
+    this.bytes = this.#slab.bytes
+    this.view = this.#slab.view
+    this.#start = 0
+    this.#end = 0
+  }
+}
+
+function recycle(slab: Slab): void {
+  if (slab.bytes.length === SLAB_BYTES && spareSlabs.length < MAX_SPARE_SLABS) spareSlabs.push(slab)
+}

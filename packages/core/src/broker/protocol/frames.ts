@@ -1,0 +1,74 @@
+/**
+ * The frames between an owner process and the broker daemon. All integers are little-endian.
+ *
+ * ```
+ *  0  u32  length of the whole frame, header included
+ *  4  u8   type
+ *  5  u8   flags
+ *  6  u16  aux: a status code, a mode or a kind
+ *  8  u32  id: an exchange, a connection or a claim
+ * 12  …    payload
+ * ```
+ * `docs/broker-protocol.md` describes each payload and shows a worked example.
+ */
+export const HEADER_BYTES = 12
+
+/** Changes with every incompatible change of a frame. */
+export const PROTOCOL_VERSION = 1
+/** First bytes of a HELLO payload. */
+export const MAGIC = 'HSYS'
+
+// Both ways.
+export const FRAME_HELLO = 1
+export const FRAME_BODY = 2
+export const FRAME_TRAILERS = 3
+export const FRAME_CREDIT = 4
+
+// Owner to broker.
+export const FRAME_CLAIM = 16
+export const FRAME_RELEASE = 17
+export const FRAME_RESPONSE = 18
+export const FRAME_INFORMATIONAL = 19
+export const FRAME_DISCARD = 20
+export const FRAME_CANCEL = 21
+
+// Broker to owner.
+export const FRAME_CLAIMED = 32
+export const FRAME_REFUSED = 33
+export const FRAME_RELEASED = 34
+export const FRAME_CONNECTION = 35
+export const FRAME_CONNECTION_CLOSED = 36
+export const FRAME_REQUEST = 37
+export const FRAME_DISCONNECT = 38
+
+/** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
+export const FLAG_END = 1
+
+// REQUEST flags; FLAG_END there means that the body is complete within the frame.
+export const REQUEST_HAS_BODY = 2
+export const REQUEST_UPGRADE = 4
+export const REQUEST_EXPECT_CONTINUE = 8
+export const REQUEST_EXPECT_OTHER = 16
+export const REQUEST_HTTP_1_0 = 32
+export const REQUEST_KEEP_ALIVE = 64
+
+// RESPONSE flags besides FLAG_END.
+export const RESPONSE_FLAG_CLOSE = 2
+export const RESPONSE_FLAG_NO_DATE = 4
+export const RESPONSE_FLAG_OPAQUE = 8
+export const RESPONSE_FLAG_HAS_LENGTH = 16
+
+/** CONNECTION flag: the client speaks TLS to the broker. */
+export const CONNECTION_ENCRYPTED = 1
+
+/** DISCONNECT, aux: the client ended its side and may still read. */
+export const DISCONNECT_END = 1
+/** DISCONNECT, aux: the connection is gone. */
+export const DISCONNECT_RESET = 2
+
+/** REQUEST: connection id u32, claim id u32, method length u16, target length u16, field count u16, head length u16; then head, then body. */
+export const REQUEST_FIXED_BYTES = HEADER_BYTES + 16
+/** RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, two bytes of padding; then reason, fields, body. */
+export const RESPONSE_FIXED_BYTES = HEADER_BYTES + 16
+/** CREDIT: bytes u32. */
+export const CREDIT_BYTES = HEADER_BYTES + 4

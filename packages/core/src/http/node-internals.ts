@@ -1,0 +1,83 @@
+import { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+
+/**
+ * The parts of node:http that are not documented and that the look-alike builds on. All of them have been the same for many
+ * releases; they are named in this file only, so that a change in Node shows here.
+ */
+
+/** What net.Server asks of the handle that it listens on. */
+export interface ListenHandle {
+  getsockname(out: Record<string, unknown>): number
+  close(callback?: () => void): void
+  ref(): void
+  unref(): void
+}
+
+export interface ServerInternals {
+  _handle: ListenHandle | null
+  /** Connections that `close` waits for. */
+  _connections: number
+  _emitCloseIfDrained(): void
+}
+
+export interface IncomingMessageInternals {
+  _read(size: number): void
+  /** Somebody has begun to read the body. */
+  _consumed: boolean
+  _readableState: { readingMore: boolean }
+  _addHeaderLines(raw: string[], count: number): void
+  _dump(): void
+}
+
+export interface ServerResponseInternals {
+  _header: string | null
+  _headerSent: boolean
+  _hasBody: boolean
+  _contentLength: number | null
+  _removedContLen: boolean
+  _trailer: string
+  _closed: boolean
+  _eventsCount: number
+  finished: boolean
+  destroyed: boolean
+  _storeHeader(firstLine: string, headers: unknown): void
+  _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: (() => void) | null, length?: number): boolean
+  _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: (() => void) | null): boolean
+  _finish(): void
+}
+
+const probe = new ServerResponse(new IncomingMessage(new Socket()))
+probe.setHeader('x', 'y')
+
+/** Where OutgoingMessage keeps what `setHeader` was given: lower-case name → [name, value]. */
+export const kOutHeaders = symbolOf(probe, 'kOutHeaders')
+/** Set by `write` when it returned false, cleared when `'drain'` is emitted. */
+export const kNeedDrain = symbolOf(probe, 'kNeedDrain')
+
+const plainServer = new Server()
+
+/** The classes that `http.createServer` was told to use. */
+export function messageClassesOf(server: Server): { Request: typeof IncomingMessage; Response: typeof ServerResponse } {
+  const holder = server as unknown as Record<symbol, unknown>
+  return {
+    Request: holder[kIncomingMessage] as typeof IncomingMessage,
+    Response: holder[kServerResponse] as typeof ServerResponse,
+  }
+}
+const kIncomingMessage = symbolOf(plainServer, 'IncomingMessage')
+const kServerResponse = symbolOf(plainServer, 'ServerResponse')
+
+/** Where a server, and each of its responses, keeps the `uniqueHeaders` option. */
+export const kUniqueHeaders = symbolOf(plainServer, 'kUniqueHeaders')
+
+/** node:http's own listener for `'connection'`, which would put its parser on the socket. */
+export const nativeConnectionListener = plainServer.listeners('connection')[0]
+
+function symbolOf(object: object, description: string): symbol {
+  for (let holder: object | null = object; holder !== null; holder = Object.getPrototypeOf(holder) as object | null) {
+    const found = Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === description)
+    if (found !== undefined) return found
+  }
+  throw new Error(`@httpsys/core does not know this version of Node (${process.version}): node:http has no ${description}`)
+}

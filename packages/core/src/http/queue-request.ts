@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http'
+import type { Exchange } from '../queue/exchange.ts'
+import type { IncomingMessageInternals } from './node-internals.ts'
+
+const kExchange = Symbol('httpsys.exchange')
+const kReceived = Symbol('httpsys.received')
+
+/** A `http.IncomingMessage` whose body comes from a queue. */
+export interface QueueRequest extends IncomingMessage, IncomingMessageInternals {
+  [kExchange]: Exchange
+  /** Bytes delivered since credit was last given. */
+  [kReceived]: number
+  /** The full target, when the prefix has been taken off `url`. */
+  originalUrl?: string
+  baseUrl?: string
+}
+
+/** Fills a fresh `IncomingMessage` with the exchange's head. */
+export function bindRequest(request: IncomingMessage, exchange: Exchange): QueueRequest {
+  const bound = request as QueueRequest
+  const rawHeaders = exchange.rawHeaders
+  bound[kExchange] = exchange
+  bound[kReceived] = 0
+  bound._read = exchange.hasBody ? readBody : readNothing
+  bound.httpVersionMajor = 1
+  bound.httpVersionMinor = exchange.minorVersion
+  bound.httpVersion = exchange.minorVersion === 1 ? '1.1' : '1.0'
+  bound.method = exchange.method
+  bound.url = exchange.target
+  bound._addHeaderLines(rawHeaders, rawHeaders.length)
+  if (!exchange.hasBody) bound.complete = true
+  return bound
+}
+
+/** Takes a piece of the body. */
+export function pushBody(request: QueueRequest, chunk: Buffer): void {
+  request[kReceived] += chunk.length
+  request.push(chunk)
+}
+
+/** The body is complete. */
+export function endBody(request: QueueRequest, rawTrailers: string[]): void {
+  request.complete = true
+  if (rawTrailers.length > 0) request._addHeaderLines(rawTrailers, rawTrailers.length)
+  request.push(null)
+}
+
+/** The response is done: a body that nobody has begun to read is dropped, as node:http does. */
+export function dumpUnread(request: QueueRequest): void {
+  if (request._consumed) return
+  const exchange = request[kExchange]
+  if (!request.complete) exchange.discardBody()
+  // Nobody can see whether an empty body was read to its end unless he listens for it.
+  else if (request.listenerCount('end') + request.listenerCount('close') === 0) return
+  request._dump()
+}
+
+function readBody(this: QueueRequest): void {
+  if (!this._consumed) beginReading(this)
+  if (this[kReceived] === 0) return
+  this[kExchange].grantBody(this[kReceived])
+  this[kReceived] = 0
+}
+
+function readNothing(this: QueueRequest): void {
+  if (!this._consumed) beginReading(this)
+  this.push(null)
+}
+
+/** IncomingMessage holds its stream back from reading ahead until somebody reads. */
+function beginReading(request: QueueRequest): void {
+  request._consumed = true
+  request._readableState.readingMore = false
+}

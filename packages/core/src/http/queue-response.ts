@@ -1,0 +1,195 @@
+import { OutgoingMessage, ServerResponse } from 'node:http'
+import type { Exchange } from '../queue/exchange.ts'
+import { LENGTH_UNKNOWN, RESPONSE_OPAQUE } from '../queue/exchange.ts'
+import { kNeedDrain } from './node-internals.ts'
+import type { ServerResponseInternals } from './node-internals.ts'
+import { encodeHead, encoded, reasonOf } from './response-head.ts'
+
+export const kExchange = Symbol('httpsys.exchange')
+const kFields = Symbol('httpsys.fields')
+const kLength = Symbol('httpsys.contentLength')
+const kFlags = Symbol('httpsys.flags')
+const kIsEnding = Symbol('httpsys.isEnding')
+const kChunk = Symbol('httpsys.chunk')
+const kChunkEncoding = Symbol('httpsys.chunkEncoding')
+const kOnFinish = Symbol('httpsys.onFinish')
+const kWriteCallbacks = Symbol('httpsys.writeCallbacks')
+const kOnEnded = Symbol('httpsys.onEnded')
+
+/**
+ * A `http.ServerResponse` whose bytes go to a queue.
+ *
+ * node:http's own methods run unchanged and do all checking; only the four at the bottom, through which they send, are
+ * replaced, as own properties: frameworks exchange the prototype of responses (Express), which must not undo this.
+ */
+export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponseInternals>, ServerResponseInternals {
+  [kExchange]: Exchange
+  [kFields]: string
+  [kLength]: number
+  [kFlags]: number
+  /** `end` is running: what it sends leaves in one piece. */
+  [kIsEnding]: boolean
+  [kChunk]: string | Uint8Array | null
+  [kChunkEncoding]: BufferEncoding | null
+  [kOnFinish]: (() => void) | null
+  [kWriteCallbacks]: (() => void)[] | null
+  /** Called once, when everything has been handed to the queue. */
+  [kOnEnded]: (response: QueueResponse) => void
+}
+
+/** Turns a fresh `ServerResponse` into one that answers the exchange. */
+export function bindResponse(
+  response: ServerResponse,
+  exchange: Exchange,
+  onEnded: (response: QueueResponse) => void,
+): QueueResponse {
+  const bound = response as unknown as QueueResponse
+  bound[kExchange] = exchange
+  bound[kFields] = ''
+  bound[kLength] = LENGTH_UNKNOWN
+  bound[kFlags] = 0
+  bound[kIsEnding] = false
+  bound[kChunk] = null
+  bound[kChunkEncoding] = null
+  bound[kOnFinish] = null
+  bound[kWriteCallbacks] = null
+  bound[kOnEnded] = onEnded
+  bound._storeHeader = storeHeader
+  bound._send = send
+  bound._writeRaw = writeRaw
+  bound._finish = finish
+  bound.end = end as QueueResponse['end']
+  return bound
+}
+
+/** The queue has room again, or has taken the last piece. */
+export function onResponseWritable(response: QueueResponse): void {
+  const callbacks = response[kWriteCallbacks]
+  if (callbacks !== null) {
+    response[kWriteCallbacks] = null
+    for (const callback of callbacks) callback()
+  }
+  if (response.finished) {
+    response[kOnEnded](response)
+    return
+  }
+  const flags = response as unknown as Record<symbol, boolean>
+  if (!flags[kNeedDrain]) return
+  flags[kNeedDrain] = false
+  ;(response as unknown as ServerResponse).emit('drain')
+}
+
+/** Calls what `end` asked to be called, which emits `'finish'`. */
+export function emitFinish(response: QueueResponse): void {
+  const onFinish = response[kOnFinish]
+  response[kOnFinish] = null
+  onFinish?.()
+}
+
+function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): void {
+  const { statusCode } = this as unknown as ServerResponse
+  encodeHead(this as unknown as ServerResponse & ServerResponseInternals, headers)
+  this[kFields] = encoded.fields
+  this[kLength] = encoded.contentLength
+  this[kFlags] = encoded.flags
+  if (statusCode < 200) {
+    if (statusCode !== 101 || !this[kExchange].isUpgrade) throw invalidFinalStatus(statusCode)
+    this[kFlags] |= RESPONSE_OPAQUE
+  }
+  this._header = `${firstLine}${encoded.fields}\r\n`
+}
+
+/** Everything that node:http sends after the head was stored comes through here. */
+function send(
+  this: QueueResponse,
+  data: string | Uint8Array,
+  encoding?: BufferEncoding | null,
+  callback?: (() => void) | null,
+): boolean {
+  if (this[kIsEnding]) {
+    if (data.length > 0) {
+      this[kChunk] = data
+      this[kChunkEncoding] = encoding ?? null
+    } else if (typeof callback === 'function') this[kOnFinish] = callback
+    return true
+  }
+  if (this.destroyed) return false
+  const exchange = this[kExchange]
+  const chunk = data.length > 0 ? data : null
+  let hasRoom = true
+  if (!this._headerSent) hasRoom = sendHead(this, chunk, encoding ?? null, false)
+  else if (chunk !== null) hasRoom = exchange.sendBody(chunk, encoding ?? null, false, '')
+  if (typeof callback === 'function') afterWrite(this, callback)
+  return hasRoom
+}
+
+/** Sends informational responses, the only text that node:http writes before the head. */
+function writeRaw(
+  this: QueueResponse,
+  data: string | Uint8Array,
+  _encoding?: BufferEncoding | null,
+  callback?: (() => void) | null,
+): boolean {
+  const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(String(data))
+  if (match !== null && !this.destroyed) this[kExchange].sendInformational(Number(match[1]), match[2]!)
+  if (typeof callback === 'function') process.nextTick(callback)
+  return true
+}
+
+function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): QueueResponse {
+  this[kIsEnding] = !this.finished
+  try {
+    // oxlint-disable-next-line typescript/unbound-method -- called with this response
+    return nativeEnd.call(this as never, chunk as never, encoding as never, callback as never) as unknown as QueueResponse
+  } finally {
+    this[kIsEnding] = false
+  }
+}
+const nativeEnd = OutgoingMessage.prototype.end as (this: unknown, ...args: never[]) => unknown
+
+/** The app has ended the response. */
+function finish(this: QueueResponse): void {
+  const exchange = this[kExchange]
+  const chunk = this[kChunk]
+  const encoding = this[kChunkEncoding]
+  this[kChunk] = null
+  if (!this._headerSent && this._trailer === '') sendHead(this, chunk, encoding, true)
+  else {
+    if (!this._headerSent) sendHead(this, null, null, false)
+    exchange.sendBody(chunk, encoding, true, this._trailer)
+  }
+  nativeFinish.call(this)
+  if (exchange.queuedBytes === 0) this[kOnEnded](this)
+}
+const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
+
+function sendHead(
+  response: QueueResponse,
+  chunk: string | Uint8Array | null,
+  encoding: BufferEncoding | null,
+  isLast: boolean,
+): boolean {
+  response._headerSent = true
+  const native = response as unknown as ServerResponse
+  return response[kExchange].sendResponse(
+    native.statusCode,
+    reasonOf(native),
+    response[kFields],
+    response[kLength],
+    response[kFlags],
+    chunk,
+    encoding,
+    isLast,
+  )
+}
+
+function afterWrite(response: QueueResponse, callback: () => void): void {
+  if (response[kExchange].queuedBytes === 0) process.nextTick(callback)
+  else if (response[kWriteCallbacks] === null) response[kWriteCallbacks] = [callback]
+  else response[kWriteCallbacks].push(callback)
+}
+
+function invalidFinalStatus(status: number): Error {
+  const error = new RangeError(`Invalid status code: ${status} is informational and can't end a response`)
+  return Object.assign(error, { code: 'ERR_HTTP_INVALID_STATUS_CODE' })
+}

@@ -1,0 +1,188 @@
+import type { Server, ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+import type { Exchange, QueueConnection } from '../queue/exchange.ts'
+import { RawResponse } from './raw-response.ts'
+
+/** Told when the app, or the stream machinery, closes a socket. */
+export type OnSocketClosed = (socket: QueueSocket) => void
+
+/**
+ * What an app sees as `req.socket`: one for each client connection and server.
+ *
+ * http ──'upgrade'──▶ raw (the app writes a response head) ──101──▶ opaque (bytes both ways)
+ * any ──destroy──▶ closed
+ */
+export class QueueSocket extends Duplex {
+  readonly server: Server
+  readonly connection: QueueConnection
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly remoteFamily: 'IPv4' | 'IPv6'
+  readonly localAddress: string
+  readonly localPort: number
+  readonly localFamily: 'IPv4' | 'IPv6'
+  readonly connecting = false
+  readonly pending = false
+  bytesRead = 0
+  bytesWritten = 0
+  timeout: number | undefined
+  /** The response under way, as on node:http's sockets. */
+  _httpMessage: ServerResponse | null = null
+  /** The exchange under way. */
+  exchange: Exchange | null = null
+  readonly #onClosed: OnSocketClosed
+  #raw: RawResponse | null = null
+  #isOpaque = false
+  #received = 0
+  #onWritable: (() => void) | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(server: Server, connection: QueueConnection, onClosed: OnSocketClosed) {
+    super({ emitClose: true, allowHalfOpen: true })
+    this.server = server
+    this.connection = connection
+    this.#onClosed = onClosed
+    this.remoteAddress = connection.remoteAddress
+    this.remotePort = connection.remotePort
+    this.remoteFamily = familyOf(connection.remoteAddress)
+    this.localAddress = connection.localAddress
+    this.localPort = connection.localPort
+    this.localFamily = familyOf(connection.localAddress)
+    if (connection.encrypted) Object.assign(this, { encrypted: true })
+  }
+
+  get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.destroyed) return 'closed'
+    if (this.readable && this.writable) return 'open'
+    return this.readable ? 'readOnly' : this.writable ? 'writeOnly' : 'closed'
+  }
+
+  /** Whether the connection has left HTTP for good. */
+  get isUpgraded(): boolean {
+    return this.#raw !== null || this.#isOpaque
+  }
+
+  address(): { address: string; family: string; port: number } {
+    return { address: this.localAddress, family: this.localFamily, port: this.localPort }
+  }
+
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    this.timeout = milliseconds
+    if (callback !== undefined && milliseconds > 0) this.once('timeout', callback)
+    else if (callback !== undefined) this.removeListener('timeout', callback)
+    this.#touch()
+    return this
+  }
+
+  /** Small writes leave at the end of every event-loop turn, so there is nothing to switch. */
+  setNoDelay(_isOn?: boolean): this {
+    return this
+  }
+
+  /** The broker holds the TCP connection and keeps it alive. */
+  setKeepAlive(_isOn?: boolean, _initialDelay?: number): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished) this.destroy()
+    else this.once('finish', () => this.destroy())
+  }
+
+  resetAndDestroy(): this {
+    return this.destroy()
+  }
+
+  /** From now on the app writes the response itself: `'upgrade'`. */
+  beginRaw(exchange: Exchange): void {
+    this.exchange = exchange
+    this.#raw = new RawResponse(exchange)
+  }
+
+  /** Bytes of an opaque connection. */
+  onBytes(chunk: Buffer): void {
+    this.bytesRead += chunk.length
+    this.#received += chunk.length
+    this.#touch()
+    this.push(chunk)
+  }
+
+  /** The client has ended its side of an opaque connection. */
+  onClientEnd(): void {
+    this.push(null)
+  }
+
+  /** The queue has room again. */
+  onWritable(): void {
+    const callback = this.#onWritable
+    this.#onWritable = null
+    callback?.()
+  }
+
+  override _read(): void {
+    if (this.#received === 0) return
+    this.exchange?.grantBody(this.#received)
+    this.#received = 0
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const { exchange } = this
+    if (exchange === null) return callback()
+    this.bytesWritten += chunk.length
+    this.#touch()
+    if (this.#isOpaque) this.#afterSend(exchange.sendBody(chunk, null, false, ''), callback)
+    else this.#writeRaw(exchange, chunk, callback)
+  }
+
+  #writeRaw(exchange: Exchange, chunk: Buffer, callback: (error?: Error | null) => void): void {
+    this.#raw ??= new RawResponse(exchange)
+    try {
+      const hasRoom = this.#raw.write(chunk)
+      this.#isOpaque = this.#raw.isOpaque
+      this.#afterSend(hasRoom, callback)
+    } catch (error) {
+      callback(error as Error)
+    }
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#isOpaque) this.exchange?.sendBody(null, null, true, '')
+    else this.#raw?.end()
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.exchange?.cancel()
+    callback(error)
+    // After `'close'`, which the stream emits in the next tick.
+    process.nextTick(this.#onClosed, this)
+  }
+
+  #afterSend(hasRoom: boolean, callback: (error?: Error | null) => void): void {
+    if (hasRoom) callback()
+    else this.#onWritable = callback
+  }
+
+  /** Something happened: the time until `'timeout'` begins anew. */
+  #touch(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (!this.timeout) return
+    this.#timer = setTimeout(() => this.emit('timeout'), this.timeout)
+    this.#timer.unref()
+  }
+}
+
+function familyOf(address: string): 'IPv4' | 'IPv6' {
+  return address.includes(':') ? 'IPv6' : 'IPv4'
+}

@@ -1,0 +1,130 @@
+import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE } from '../queue/exchange.ts'
+import { kOutHeaders, kUniqueHeaders } from './node-internals.ts'
+import type { ServerResponseInternals } from './node-internals.ts'
+
+/**
+ * A response head in the form that a queue takes. Filled by {@link encodeHead}; one object serves all responses, since it is
+ * copied out at once.
+ */
+export const encoded = { fields: '', contentLength: LENGTH_UNKNOWN, flags: 0 }
+
+let hasTransferEncoding = false
+let hasDate = false
+let hasTrailer = false
+
+type HeaderValue = string | number | readonly string[]
+
+/**
+ * Turns what the app set on a response into field lines, and takes the framing fields out of them: those belong to the backend.
+ *
+ * @param headers - what node:http hands to `_storeHeader`: its own table, a flat or nested array, or a plain object
+ */
+export function encodeHead(response: ServerResponse & ServerResponseInternals, headers: unknown): void {
+  encoded.fields = ''
+  encoded.contentLength = LENGTH_UNKNOWN
+  encoded.flags = 0
+  hasTransferEncoding = false
+  hasDate = false
+  hasTrailer = false
+  addAll(response, headers)
+  if (!response.shouldKeepAlive) encoded.flags |= RESPONSE_CLOSE
+  if (hasDate || !response.sendDate) encoded.flags |= RESPONSE_NO_DATE
+  if (hasTransferEncoding) encoded.contentLength = LENGTH_UNKNOWN
+  else if (
+    encoded.contentLength === LENGTH_UNKNOWN &&
+    response._hasBody &&
+    !response._removedContLen &&
+    !hasTrailer &&
+    typeof response._contentLength === 'number'
+  ) {
+    encoded.contentLength = response._contentLength
+  }
+}
+
+/** The reason phrase to send, empty when it is the usual one. */
+export function reasonOf(response: ServerResponse): string {
+  const { statusMessage } = response
+  return statusMessage === STATUS_CODES[response.statusCode] ? '' : statusMessage
+}
+
+function addAll(response: ServerResponse & ServerResponseInternals, headers: unknown): void {
+  if (headers === undefined || headers === null) return
+  if (headers === (response as unknown as Record<symbol, unknown>)[kOutHeaders]) {
+    const table = headers as Record<string, [string, HeaderValue]>
+    for (const key in table) {
+      const entry = table[key]!
+      add(response, entry[0], entry[1], false)
+    }
+  } else if (Array.isArray(headers)) {
+    addArray(response, headers as unknown[])
+  } else {
+    const object = headers as Record<string, HeaderValue>
+    for (const name in object) if (Object.hasOwn(object, name)) add(response, name, object[name]!, true)
+  }
+}
+
+function addArray(response: ServerResponse & ServerResponseInternals, headers: unknown[]): void {
+  if (Array.isArray(headers[0])) {
+    for (const [name, value] of headers as [string, HeaderValue][]) add(response, name, value, true)
+    return
+  }
+  if (headers.length % 2 !== 0) {
+    const error = new TypeError(`The argument 'headers' is invalid. Received ${JSON.stringify(headers)}`)
+    throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
+  }
+  for (let index = 0; index < headers.length; index += 2) {
+    add(response, headers[index] as string, headers[index + 1] as HeaderValue, true)
+  }
+}
+
+function add(response: ServerResponse & ServerResponseInternals, name: string, value: HeaderValue, isUnchecked: boolean): void {
+  if (isUnchecked) validateHeaderName(name)
+  if (!Array.isArray(value)) return addLine(name, value as string | number, isUnchecked)
+  const isUnique = uniqueHeadersOf(response)?.has(name.toLowerCase()) === true
+  // node:http joins several cookies into one field, and fields that the server was told to keep unique.
+  if (isUnique || (value.length > 1 && name.toLowerCase() === 'cookie')) return addLine(name, value.join('; '), isUnchecked)
+  for (const item of value as string[]) addLine(name, item, isUnchecked)
+}
+
+function addLine(name: string, value: string | number, isUnchecked: boolean): void {
+  if (isUnchecked) validateHeaderValue(name, value as string)
+  if (isFraming(name, value)) return
+  encoded.fields += `${name}: ${value}\r\n`
+}
+
+/** Notes what a field says about framing, date and trailers; returns whether the backend writes it. */
+function isFraming(name: string, value: string | number): boolean {
+  switch (name.length) {
+    case 4:
+      if (name.toLowerCase() === 'date') hasDate = true
+      return false
+    case 7:
+      if (name.toLowerCase() === 'trailer') hasTrailer = true
+      return false
+    case 10: {
+      const lower = name.toLowerCase()
+      if (lower === 'connection' && /close/i.test(String(value))) encoded.flags |= RESPONSE_CLOSE
+      return lower === 'connection' || lower === 'keep-alive'
+    }
+    case 14: {
+      if (name.toLowerCase() !== 'content-length') return false
+      const length = Number(value)
+      if (Number.isSafeInteger(length) && length >= 0) encoded.contentLength = length
+      return true
+    }
+    case 16:
+      return name.toLowerCase() === 'proxy-connection'
+    case 17:
+      if (name.toLowerCase() !== 'transfer-encoding') return false
+      hasTransferEncoding = true
+      return true
+    default:
+      return false
+  }
+}
+
+function uniqueHeadersOf(response: ServerResponse): Set<string> | undefined {
+  return (response as unknown as Record<symbol, Set<string> | undefined>)[kUniqueHeaders]
+}

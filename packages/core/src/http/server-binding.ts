@@ -1,0 +1,217 @@
+import { channel } from 'node:diagnostics_channel'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { UrlPrefix } from '../base/url-prefix.ts'
+import type { DisconnectKind, Exchange, ExchangeListener, QueueConnection, RequestQueue } from '../queue/exchange.ts'
+import { kUniqueHeaders, messageClassesOf, nativeConnectionListener } from './node-internals.ts'
+import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
+import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
+import type { QueueRequest } from './queue-request.ts'
+import { bindResponse, emitFinish, onResponseWritable } from './queue-response.ts'
+import type { QueueResponse } from './queue-response.ts'
+import { QueueSocket } from './queue-socket.ts'
+import { stripPrefix } from './strip-prefix.ts'
+
+/** What belongs to an exchange above the queue. */
+interface Transaction {
+  readonly socket: QueueSocket
+  readonly request: QueueRequest
+  /** null once the connection has left HTTP. */
+  readonly response: QueueResponse | null
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+const onRequestStart = channel('http.server.request.start')
+const onResponseFinish = channel('http.server.response.finish')
+
+/** Serves an `http.Server` from a request queue: what arrives is emitted on that very server, as node:http emits it. */
+export class ServerBinding implements ExchangeListener {
+  readonly #server: Server & ServerInternals
+  readonly #prefix: UrlPrefix
+  readonly #sockets = new Map<QueueConnection, QueueSocket>()
+  readonly #onSocketClosed = (socket: QueueSocket): void => this.#afterClose(socket)
+  readonly #onResponseEnded = (response: QueueResponse): void => void process.nextTick(this.#afterEnd, response)
+  readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
+  readonly #Request: typeof IncomingMessage
+  readonly #Response: typeof ServerResponse
+  readonly #uniqueHeaders: unknown
+  /** After the queue was shut down sockets are let go as soon as they are idle. */
+  #isReleasing = false
+
+  constructor(server: Server, prefix: UrlPrefix) {
+    this.#server = server as Server & ServerInternals
+    this.#prefix = prefix
+    const { Request, Response } = messageClassesOf(server)
+    this.#Request = Request
+    this.#Response = Response
+    this.#uniqueHeaders = (server as unknown as Record<symbol, unknown>)[kUniqueHeaders]
+  }
+
+  /** No further requests will come: lets go of idle connections now, of the others when they are done. */
+  release(): void {
+    this.#isReleasing = true
+    this.closeIdleConnections()
+  }
+
+  /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
+  closeIdleConnections(): void {
+    for (const socket of this.#sockets.values()) if (socket.exchange === null) socket.destroy()
+  }
+
+  /** Breaks every connection that has a request under way here, and forgets the others. */
+  closeAllConnections(): void {
+    for (const socket of this.#sockets.values()) socket.destroy()
+  }
+
+  onRequest(exchange: Exchange): void {
+    const socket = this.#socketOf(exchange.connection)
+    const request = bindRequest(new this.#Request(socket as never), exchange)
+    if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
+    socket.exchange = exchange
+    if (exchange.isUpgrade && this.#server.listenerCount('upgrade') > 0) return this.#upgrade(exchange, socket, request)
+    const native = new this.#Response(request)
+    if (this.#uniqueHeaders) (native as unknown as Record<symbol, unknown>)[kUniqueHeaders] = this.#uniqueHeaders
+    native.shouldKeepAlive = exchange.isKeepAlive
+    const response = bindResponse(native, exchange, this.#onResponseEnded)
+    ;(response as unknown as { socket: unknown }).socket = socket
+    socket._httpMessage = native
+    exchange.context = { socket, request, response } satisfies Transaction
+    if (onRequestStart.hasSubscribers) {
+      onRequestStart.publish({ request, response: native, socket, server: this.#server })
+    }
+    this.#emitRequest(exchange, request, native)
+  }
+
+  onBody(exchange: Exchange, chunk: Buffer): void {
+    const transaction = exchange.context as Transaction
+    if (transaction.response === null) transaction.socket.onBytes(chunk)
+    else pushBody(transaction.request, chunk)
+  }
+
+  onBodyEnd(exchange: Exchange, rawTrailers: string[]): void {
+    const transaction = exchange.context as Transaction
+    if (transaction.response === null) transaction.socket.onClientEnd()
+    else endBody(transaction.request, rawTrailers)
+  }
+
+  onWritable(exchange: Exchange): void {
+    const { response, socket } = exchange.context as Transaction
+    if (response === null) socket.onWritable()
+    else onResponseWritable(response)
+  }
+
+  onDisconnect(exchange: Exchange, kind: DisconnectKind): void {
+    const { socket, response, request } = exchange.context as Transaction
+    // A client that has sent everything may end its side and still want the answer.
+    if (kind === 'end' && request.complete && (this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen) return
+    if (response !== null && socket.exchange !== exchange) return abort(request)
+    socket.destroy()
+  }
+
+  onLost(exchange: Exchange): void {
+    const { socket } = exchange.context as Transaction
+    if (socket.exchange === exchange) socket.destroy()
+  }
+
+  onConnectionClosed(connection: QueueConnection): void {
+    this.#sockets.get(connection)?.destroy()
+  }
+
+  onQueueLost(_queue: RequestQueue, error: Error): void {
+    this.#server.emit('error', error)
+    this.#server.close()
+  }
+
+  #emitRequest(exchange: Exchange, request: QueueRequest, response: ServerResponse): void {
+    const server = this.#server
+    try {
+      if (exchange.expectation === 0) server.emit('request', request, response)
+      else if (exchange.expectation === 1) {
+        if (server.listenerCount('checkContinue') > 0) server.emit('checkContinue', request, response)
+        else {
+          response.writeContinue()
+          server.emit('request', request, response)
+        }
+      } else if (server.listenerCount('checkExpectation') > 0) server.emit('checkExpectation', request, response)
+      else response.writeHead(417).end()
+    } catch (error) {
+      rethrowLater(error)
+    }
+  }
+
+  #upgrade(exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
+    socket.beginRaw(exchange)
+    exchange.context = { socket, request, response: null } satisfies Transaction
+    try {
+      this.#server.emit('upgrade', request, socket, NO_BYTES)
+    } catch (error) {
+      rethrowLater(error)
+    }
+  }
+
+  #socketOf(connection: QueueConnection): QueueSocket {
+    const known = this.#sockets.get(connection)
+    if (known !== undefined && !known.destroyed) return known
+    const server = this.#server
+    const socket = new QueueSocket(server, connection, this.#onSocketClosed)
+    this.#sockets.set(connection, socket)
+    server._connections++
+    // node:http's own listener would read the socket as a byte stream.
+    if (server.listenerCount('connection') > 1) {
+      for (const listener of server.rawListeners('connection')) {
+        if (listener !== nativeConnectionListener) (listener as (socket: QueueSocket) => void).call(server, socket)
+      }
+    }
+    return socket
+  }
+
+  /** The response has been handed over completely: what node:http does on `'finish'`. */
+  #completeResponse(response: QueueResponse): void {
+    const native = response as unknown as ServerResponse & ServerResponseInternals
+    const socket = native.socket as unknown as QueueSocket | null
+    if (socket === null || socket._httpMessage !== native) return
+    emitFinish(response)
+    const request = native.req as QueueRequest
+    if (onResponseFinish.hasSubscribers) {
+      onResponseFinish.publish({ request, response: native, socket, server: this.#server })
+    }
+    dumpUnread(request)
+    socket._httpMessage = null
+    socket.exchange = null
+    ;(native as unknown as { socket: unknown }).socket = null
+    emitClose(native)
+    if (this.#isReleasing) socket.destroy()
+  }
+
+  /** A socket has been closed, by the client, the app or the end of the server. */
+  #afterClose(socket: QueueSocket): void {
+    if (this.#sockets.get(socket.connection) === socket) this.#sockets.delete(socket.connection)
+    this.#server._connections--
+    const response = socket._httpMessage as (ServerResponse & ServerResponseInternals) | null
+    socket._httpMessage = null
+    socket.exchange = null
+    if (response !== null) {
+      abort(response.req as QueueRequest)
+      emitClose(response)
+    }
+    this.#server._emitCloseIfDrained()
+  }
+}
+
+function abort(request: QueueRequest): void {
+  if (!request.destroyed) request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+}
+
+function emitClose(response: ServerResponse & ServerResponseInternals): void {
+  if (response._closed) return
+  response.destroyed = true
+  response._closed = true
+  response.emit('close')
+}
+
+/** An app's exception is the process's business, as with node:http, and must not stop the frames behind it. */
+function rethrowLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
+}

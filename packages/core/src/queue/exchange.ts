@@ -1,0 +1,124 @@
+import type { UrlPrefix } from '../base/url-prefix.ts'
+
+/** The owner asks that the connection be closed after this response. */
+export const RESPONSE_CLOSE = 1
+/** The backend adds no Date field: the app has written its own, or wants none. */
+export const RESPONSE_NO_DATE = 2
+/** Status 101 only: after this head the connection carries raw bytes both ways (HTTP.SYS: HTTP_SEND_RESPONSE_FLAG_OPAQUE). */
+export const RESPONSE_OPAQUE = 4
+
+/** Says that the length of a response's body is not known yet. */
+export const LENGTH_UNKNOWN = -1
+
+/** A piece of a body: text with its encoding, or bytes that the caller will not change again. */
+export type Chunk = string | Uint8Array
+
+/** How a client left: `end` is a FIN (it may still read), `reset` means that nothing can be sent any more. */
+export type DisconnectKind = 'end' | 'reset'
+
+/** What is known of the TCP connection that carried a request; one object for all requests of one connection in one process. */
+export interface QueueConnection {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly encrypted: boolean
+}
+
+/**
+ * One request and its response, as a backend hands it to the layer above.
+ *
+ * The head is complete on arrival. The entity body follows through {@link ExchangeListener.onBody} as far as
+ * {@link Exchange.grantBody} allows. A response is `sendInformational* sendResponse sendBody* (last)`; after the last piece,
+ * or after `cancel`, nothing more may be sent.
+ */
+export interface Exchange {
+  readonly queue: RequestQueue
+  readonly connection: QueueConnection
+  readonly method: string
+  /** The request target as the client wrote it. */
+  readonly target: string
+  readonly minorVersion: 0 | 1
+  /** Names and values in turn, as the client wrote them. */
+  readonly rawHeaders: string[]
+  /** An entity body follows, perhaps an empty one. */
+  readonly hasBody: boolean
+  /** The client offers to leave HTTP (`Connection: upgrade` with an `Upgrade` field). */
+  readonly isUpgrade: boolean
+  /** 0: no Expect field, 1: `100-continue`, 2: something else. */
+  readonly expectation: 0 | 1 | 2
+  /** The client is willing to send another request on this connection. */
+  readonly isKeepAlive: boolean
+  /** Belongs to the layer above. */
+  context: unknown
+
+  /** Allows the backend to deliver `bytes` more of the entity body; a window is open from the start. */
+  grantBody(bytes: number): void
+  /** The rest of the entity body is not wanted: it is read and dropped, then `onBodyEnd` follows. */
+  discardBody(): void
+  /** Sends a 1xx head; `fields` are complete lines, `Name: value\r\n`. */
+  sendInformational(status: number, fields: string): void
+  /**
+   * Sends the head and, if given, the first piece of the body.
+   *
+   * `fields` are complete lines without Content-Length, Transfer-Encoding and Connection: framing belongs to the backend.
+   * `contentLength` is in bytes or {@link LENGTH_UNKNOWN}; `flags` are the RESPONSE_ constants.
+   * Returns whether more may be written now; if not, `onWritable` tells when.
+   */
+  sendResponse(
+    status: number,
+    reason: string,
+    fields: string,
+    contentLength: number,
+    flags: number,
+    chunk: Chunk | null,
+    encoding: BufferEncoding | null,
+    isLast: boolean,
+  ): boolean
+  /** Sends a piece of the body; `trailers` are complete lines and go with the last piece only. */
+  sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean
+  /** Bytes accepted by the methods above and not yet handed on. */
+  readonly queuedBytes: number
+  /** Ends the exchange without a complete response: the client's connection is closed (HttpCancelHttpRequest). */
+  cancel(): void
+}
+
+/** What the layer above does with the events of one queue. No method may throw. */
+export interface ExchangeListener {
+  onRequest(exchange: Exchange): void
+  /** A piece of the entity body, or raw bytes after an opaque response; the bytes belong to the receiver. */
+  onBody(exchange: Exchange, chunk: Buffer): void
+  /** The entity body is complete, or the client has ended its side of an opaque connection. */
+  onBodyEnd(exchange: Exchange, rawTrailers: string[]): void
+  /** A send had returned false: there is room again, or, after the last piece, all of it has been handed on. */
+  onWritable(exchange: Exchange): void
+  /** The client is gone. The exchange stays valid until the layer above ends or cancels it. */
+  onDisconnect(exchange: Exchange, kind: DisconnectKind): void
+  /** The backend lost the exchange (the broker died): nothing can be sent any more. */
+  onLost(exchange: Exchange): void
+  /** The connection has ended and none of its exchanges is open. */
+  onConnectionClosed(connection: QueueConnection): void
+  /** The claim itself is lost and can't be had again. */
+  onQueueLost(queue: RequestQueue, error: Error): void
+}
+
+/** Where a queue listens, as `server.address()` shows it. */
+export interface QueueAddress {
+  readonly address: string
+  readonly family: 'IPv4' | 'IPv6'
+  readonly port: number
+}
+
+/** A live claim of a prefix: requests arrive at the listener it was opened with until it is shut down. */
+export interface RequestQueue {
+  /** The prefix as registered, with the real port. */
+  readonly prefix: UrlPrefix
+  readonly address: QueueAddress
+  /** Gives the prefix back. After the promise resolves no further request arrives; open exchanges go on. */
+  shutdown(): Promise<void>
+  /** Whether the open queue keeps the process alive; it does unless `false` was set. */
+  setRef(isRef: boolean): void
+}
+
+/** Opens a queue for a prefix; the one function that a backend gives to the layers above. */
+export type OpenQueue = (prefix: UrlPrefix, listener: ExchangeListener) => Promise<RequestQueue>

@@ -1,13 +1,16 @@
 import { constants } from 'node:os'
 
-/** Every code that httpsys gives; `docs/errors.md` says when, and what to do. */
+/** Every code that an {@link HttpSysError} can have; `docs/errors.md` says when, and what to do. */
 export const HTTP_SYS_ERROR_CODES = [
   'EACCES',
   'EADDRINUSE',
+  'ECONNREFUSED',
   'ECONNRESET',
   'EINVAL',
   'ENAMETOOLONG',
+  'ENOENT',
   'ENOTSUP',
+  'EPIPE',
   'EPROTO',
   'ETIMEDOUT',
 ] as const
@@ -38,7 +41,7 @@ export interface HttpSysErrorParts {
 export class HttpSysError extends Error {
   override readonly name = 'HttpSysError'
   readonly code: HttpSysErrorCode
-  /** The negative number of the code on this system, as on Node's own errors. */
+  /** The negative number of the code on this system, as on Node's own errors; undefined where the system has none. */
   readonly errno: number | undefined
   readonly syscall: string
   readonly subject: string
@@ -46,13 +49,22 @@ export class HttpSysError extends Error {
   readonly remedy: string
 
   constructor({ code, syscall, subject, reason, remedy, cause }: HttpSysErrorParts) {
-    super(`${syscall} ${code}: ${subject}: ${reason}. ${remedy}`, cause === undefined ? undefined : { cause })
+    const message = `${syscall} ${code} ${subject}: ${reason.replace(/\.$/, '')}. ${remedy.replace(/([^.!?])$/, '$1.')}`
+    super(visible(message), cause === undefined ? undefined : { cause })
     this.code = code
-    const number = (constants.errno as Record<string, number>)[code]
+    const number = (constants.errno as Record<string, number | undefined>)[code]
     this.errno = number === undefined ? undefined : -number
     this.syscall = syscall
     this.subject = subject
     this.reason = reason
     this.remedy = remedy
   }
+}
+
+/** Subjects are texts of users and peers: a line break in one must not make up a second line in a log. */
+function visible(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }

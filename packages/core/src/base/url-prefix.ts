@@ -1,6 +1,8 @@
-import { isIPv4, isIPv6 } from 'node:net'
-import { domainToASCII, domainToUnicode } from 'node:url'
+import { isIPv4 } from 'node:net'
+import { inspect } from 'node:util'
 import { HttpSysError } from './errors.ts'
+import { brokenPathRule, correctedPath, correctedUrlPrefix, isBroken, readUrlPrefix } from './url-prefix-syntax.ts'
+import type { BrokenRule, UrlPrefixParts } from './url-prefix-syntax.ts'
 
 /** Recognises prefixes across copies of this package in one process. */
 const kUrlPrefix = Symbol.for('httpsys.UrlPrefix')
@@ -16,20 +18,24 @@ export type HostCategory = 'strong-wildcard' | 'explicit' | 'ip-bound' | 'subdom
  */
 export type ClaimMode = 'create' | 'attach'
 
-/** Settings of {@link prefix}. */
-export interface PrefixOptions {
-  /**
-   * `scheme://host:port` that a short form like `/2/` is put on.
-   * @defaultValue `HTTPSYS_BASE`, else `http://localhost:8080`
-   */
-  readonly base?: string
+/** Settings of {@link UrlPrefix.parse}. */
+export interface UrlPrefixOptions {
   /**
    * Whether the app sees URLs without the prefix, as a mounted app does; adapters set it, plain http keeps the full path.
    * @defaultValue the adapter's choice
    */
-  readonly strip?: boolean
+  readonly strip?: boolean | undefined
   /** @defaultValue `create` */
-  readonly mode?: ClaimMode
+  readonly mode?: ClaimMode | undefined
+}
+
+/** Settings of {@link prefix}. */
+export interface PrefixOptions extends UrlPrefixOptions {
+  /**
+   * `scheme://host:port` that a short form like `/2/` is put on; a path of its own goes in front.
+   * @defaultValue `HTTPSYS_BASE`, else `http://localhost:8080`
+   */
+  readonly base?: string | undefined
 }
 
 /**
@@ -44,51 +50,49 @@ export class UrlPrefix {
   readonly scheme: 'http' | 'https'
   /** Lower case, Unicode: a name, an address literal, `+`, `*` or `*.name`. */
   readonly host: string
-  /** 1 to 65535, or 0 for a port that the broker picks; `server.address()` tells which. */
+  /** 1 to 65535, or 0 (ours, not HTTP.SYS's) for a port that the broker picks; `server.address()` tells which. */
   readonly port: number
   /** Begins and ends with a slash, as given. */
   readonly path: string
   readonly category: HostCategory
-  mode: ClaimMode
   strip: boolean | undefined
+  mode: ClaimMode
 
-  private constructor(scheme: 'http' | 'https', host: string, port: number, path: string) {
-    this.scheme = scheme
-    this.host = host
-    this.port = port
-    this.path = path
-    this.category = categoryOf(host)
-    this.mode = 'create'
-    this.strip = undefined
+  private constructor(parts: UrlPrefixParts, mode: ClaimMode, strip: boolean | undefined) {
+    this.scheme = parts.scheme
+    this.host = parts.host
+    this.port = parts.port
+    this.path = parts.path
+    this.category = categoryOf(parts.host)
+    this.strip = strip
+    this.mode = mode
     Object.defineProperty(this, kUrlPrefix, { value: true })
   }
 
   /**
    * Reads a full UrlPrefix string.
    *
-   * @throws HttpSysError `EINVAL`, naming the rule that the text breaks.
+   * @throws HttpSysError `EINVAL`, naming the rule that the text breaks and the string that was probably meant.
    */
-  static parse(text: string, options: { mode?: ClaimMode | undefined; strip?: boolean | undefined } = {}): UrlPrefix {
-    const match = /^([a-z]+):\/\/([^/]*?)(?::([^:/\]]*))?(\/.*)?$/is.exec(text)
-    if (match === null) throw invalid(text, 'it is not of the form scheme://host:port/path/', 'Write http://localhost:8080/2/')
-    const [, scheme = '', host = '', port, path] = match
-    if (scheme !== 'http' && scheme !== 'https') throw invalidScheme(text, scheme)
-    const result = new UrlPrefix(scheme, parseHost(text, host), parsePort(text, scheme, host, port), parsePath(text, path))
-    result.mode = checkMode(text, options.mode ?? 'create')
-    result.strip = options.strip
-    return result
+  static parse(text: string, options: UrlPrefixOptions = {}): UrlPrefix {
+    checkString(text)
+    checkOptions(text, options)
+    const parts = readUrlPrefix(text)
+    if (isBroken(parts)) throw invalid(text, parts, correctedUrlPrefix(text))
+    return new UrlPrefix(parts, options.mode ?? 'create', options.strip)
   }
 
+  /** `scheme://host:port/path/` */
   get href(): string {
     return `${this.scheme}://${this.host}:${this.port}${this.path}`
   }
 
-  /** Equal for prefixes that can't be claimed side by side. */
+  /** Equal for prefixes that can't be claimed side by side; the host tells the category. */
   get key(): string {
     return this.href.toLowerCase()
   }
 
-  /** Only clients on this machine can reach it. */
+  /** Whether only clients on this machine can reach it: `localhost`, 127.x.x.x and [::1]. */
   get isLoopback(): boolean {
     return this.host === 'localhost' || this.host === '[::1]' || (isIPv4(this.host) && this.host.startsWith('127.'))
   }
@@ -100,10 +104,7 @@ export class UrlPrefix {
 
   /** The same prefix on another port. */
   withPort(port: number): UrlPrefix {
-    const result = new UrlPrefix(this.scheme, this.host, port, this.path)
-    result.mode = this.mode
-    result.strip = this.strip
-    return result
+    return new UrlPrefix({ scheme: this.scheme, host: this.host, port, path: this.path }, this.mode, this.strip)
   }
 
   toString(): string {
@@ -122,77 +123,33 @@ export function isUrlPrefix(value: unknown): value is UrlPrefix {
  * @throws HttpSysError `EINVAL`, naming the rule that the text breaks and how to write it.
  */
 export function prefix(text: string, options: PrefixOptions = {}): UrlPrefix {
-  if (typeof text !== 'string') throw invalid(String(text), 'it is not a string', 'Write a path such as "/2/"')
-  if (options.strip !== undefined && typeof options.strip !== 'boolean') {
-    throw invalid(text, `strip is ${JSON.stringify(options.strip)}, not true or false`, 'Leave strip out or give a boolean')
-  }
+  checkString(text)
+  checkOptions(text, options)
+  const { mode, strip } = options
+  if (/^[^/?#\\]*:\/\//.test(text)) return UrlPrefix.parse(text, { mode, strip })
   if (!text.startsWith('/')) {
-    if (/^[a-z]+:\/\//i.test(text)) return UrlPrefix.parse(text, options)
-    throw invalid(text, 'it begins neither with a slash nor with http:// or https://', `Write "/${text.replace(/\/?$/, '/')}"`)
+    const reason = text === '' ? 'it is empty' : 'it begins neither with a slash nor with http:// or https://'
+    const isHostAndPort = /^(?:https?:|[^/\\?#]+:\d)/i.test(text)
+    const remedy = 'Write a path such as "/2/"'
+    throw invalid(text, { reason, remedy }, isHostAndPort ? correctedUrlPrefix(text) : correctedPath(text))
   }
-  const base = options.base ?? (process.env['HTTPSYS_BASE'] || DEFAULT_BASE)
-  const source = options.base === undefined ? 'HTTPSYS_BASE' : 'base'
-  if (typeof base !== 'string' || !/^[a-z]+:\/\/[^/]+(?:\/.*)?$/i.test(base)) {
-    throw invalid(String(base), `${source} is not of the form scheme://host:port`, 'Write http://localhost:8080')
-  }
-  return UrlPrefix.parse(base.replace(/\/$/, '') + text, options)
+  const rule = brokenPathRule(text)
+  if (rule !== undefined) throw invalid(text, rule, correctedPath(text))
+  const base = readBase(text, options.base)
+  const path = base.path + text.slice(1)
+  const joinedRule = brokenPathRule(path)
+  if (joinedRule !== undefined) throw invalid(text, joinedRule, undefined)
+  return UrlPrefix.parse(`${base.scheme}://${base.host}:${base.port}${path}`, { mode, strip })
 }
 
-function parseHost(text: string, host: string): string {
-  if (host === '') throw invalid(text, 'the host is missing', 'Write localhost, a host name, an address, + or *')
-  if (host === '+' || host === '*') return host
-  if (host.startsWith('[')) {
-    const address = host.slice(1, -1)
-    if (!host.endsWith(']') || !isIPv6(address) || address.includes('%')) {
-      throw invalid(text, `"${host}" is not an IPv6 address`, 'Write it in brackets, such as [::1]')
-    }
-    return new URL(`http://${host}/`).hostname
-  }
-  if (isIPv4(host)) return host
-  const name = host.startsWith('*.') ? host.slice(2) : host
-  const ascii = /^[\d.]+$/.test(name) ? '' : domainToASCII(name)
-  if (ascii === '' || !/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$/.test(ascii)) {
-    throw invalid(text, `"${host}" is not a host name`, 'Write localhost, a host name, an address, + or *')
-  }
-  return (host.startsWith('*.') ? '*.' : '') + domainToUnicode(ascii)
-}
-
-function parsePort(text: string, scheme: string, host: string, port: string | undefined): number {
-  if (port === undefined || port === '') {
-    const usual = scheme === 'https' ? 443 : 80
-    throw invalid(text, 'the port is missing', `Write ${scheme}://${host}:${usual}/ with the port, even when it is the usual one`)
-  }
-  const number = Number(port)
-  if (!/^(0|[1-9]\d{0,4})$/.test(port) || number > 65535) {
-    throw invalid(text, `port "${port}" is not a number from 1 to 65535 without leading zeros`, 'Write a port such as 8080')
-  }
-  return number
-}
-
-function parsePath(text: string, path: string | undefined): string {
-  if (path === undefined) throw invalid(text, 'the path is missing', `Write "${text}/"`)
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u0020\u007f]/.test(path)) throw invalid(text, 'the path has white space or control characters', 'Leave them out')
-  if (/[?#]/.test(path)) throw invalid(text, 'a prefix has no query and no fragment', 'End it before the ? or #')
-  if (path.includes('\\')) throw invalid(text, 'the path has a backslash', `Write "${text.replaceAll('\\', '/')}"`)
-  if (path.includes('%')) throw invalid(text, 'the path is percent-encoded', `Write "${decoded(text)}"`)
-  if (path.includes('//')) throw invalid(text, 'the path has an empty segment', 'Write single slashes')
-  if (/\/\.{1,2}(\/|$)/.test(path)) throw invalid(text, 'the path has a dot segment', 'Write the path that it leads to')
-  if (!path.endsWith('/')) throw invalid(text, 'the path does not end with a slash', `Write "${text}/"`)
-  return path
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text.replaceAll('%', '')
-  }
-}
-
-function checkMode(text: string, mode: unknown): ClaimMode {
-  if (mode === 'create' || mode === 'attach') return mode
-  throw invalid(text, `mode is ${JSON.stringify(mode)}`, "Write mode: 'create' or mode: 'attach'")
+function readBase(text: string, given: string | undefined): UrlPrefixParts {
+  const [name, base] =
+    given === undefined ? ['HTTPSYS_BASE', process.env['HTTPSYS_BASE'] || DEFAULT_BASE] : ['base', given]
+  const full = base.endsWith('/') ? base : `${base}/`
+  const parts = readUrlPrefix(full)
+  if (!isBroken(parts)) return parts
+  const reason = `${name} is ${JSON.stringify(base)}: ${parts.reason}`
+  throw invalid(text, { reason, remedy: parts.remedy }, correctedUrlPrefix(full)?.replace(/\/$/, ''), `${name} = `)
 }
 
 function categoryOf(host: string): HostCategory {
@@ -202,14 +159,38 @@ function categoryOf(host: string): HostCategory {
   return host.startsWith('[') || isIPv4(host) ? 'ip-bound' : 'explicit'
 }
 
-function invalidScheme(text: string, scheme: string): HttpSysError {
-  const lower = scheme.toLowerCase()
-  if (lower === 'http' || lower === 'https') {
-    return invalid(text, 'the scheme is not in lower case', `Write "${lower}${text.slice(scheme.length)}"`)
-  }
-  return invalid(text, `the scheme is "${scheme}"`, 'Write http:// or https://')
+// The checks of types are for callers without TypeScript.
+
+function checkString(text: unknown): void {
+  if (typeof text === 'string') return
+  throw invalid(shown(text), { reason: 'it is not a string', remedy: 'Write a path such as "/2/"' })
 }
 
-function invalid(text: string, reason: string, remedy: string): HttpSysError {
-  return new HttpSysError({ code: 'EINVAL', syscall: 'prefix', subject: JSON.stringify(text), reason, remedy: `${remedy}.` })
+function checkOptions(text: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(text, { reason: `options is ${shown(options)}`, remedy: 'Leave options out or give an object' })
+  }
+  const { base, mode, strip } = options as Record<string, unknown>
+  if (mode !== undefined && mode !== 'create' && mode !== 'attach') {
+    throw invalid(text, { reason: `mode is ${shown(mode)}`, remedy: "Write mode: 'create' or mode: 'attach'" })
+  }
+  if (strip !== undefined && typeof strip !== 'boolean') {
+    throw invalid(text, {
+      reason: `strip is ${shown(strip)}`,
+      remedy: 'Write strip: true or strip: false, or leave it out',
+    })
+  }
+  if (base !== undefined && typeof base !== 'string') {
+    const remedy = 'Write a base such as "http://localhost:8080", or leave it out'
+    throw invalid(text, { reason: `base is ${shown(base)}`, remedy })
+  }
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Infinity }).slice(0, 100)
+}
+
+function invalid(subject: string, { reason, remedy }: BrokenRule, corrected?: string, name = ''): HttpSysError {
+  const sentence = corrected === undefined ? remedy : `Write ${name}"${corrected}"`
+  return new HttpSysError({ code: 'EINVAL', syscall: 'prefix', subject, reason, remedy: `${sentence}.` })
 }

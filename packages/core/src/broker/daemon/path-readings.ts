@@ -1,34 +1,120 @@
-/** Characters and sequences that apps, frameworks and file systems read in different ways. */
-// oxlint-disable-next-line no-control-regex -- bytes above ASCII are what is looked for
-const UNUSUAL = /[%\\\u0080-\u00ff]|\/\.{0,2}(?=\/|$)(?!$)|\/\.{1,2}$/
+import { isUtf8 } from 'node:buffer'
 
-/** Whether a raw path can be read in only one way, so that plain text comparison will do. */
-export function isPlainPath(path: string): boolean {
-  return !UNUSUAL.test(path)
-}
+/** What apps, frameworks and file systems read in different ways: dot segments, empty segments, backslashes, escapes of these. */
+const AMBIGUOUS = /\\|%(?:2[ef]|5c)|\/(?:\/|\.{1,2}(?:\/|$))/i
+/** The same, and all that is not compared as it stands. */
+const UNUSUAL = /[^\u0000-\u0024\u0026-\u0040\u005b\u005d-\u007f]|\/(?:\/|\.{1,2}(?:\/|$))/
+/** In the form that prefixes are compared in there is nothing to do. */
+const NOT_FOLDED = /[^\u0000-\u0024\u0026-\u0040\u005b-\u007f]/
 
-/** The segments of a raw path as they stand, each percent-decoded; an encoded slash stays within its segment. */
-export function literalReading(path: string): string[] {
-  return path.split('/').slice(1).map(decode)
+/** Segments are compared as they stand. */
+export const PATH_PLAIN = 0
+/** Segments have escapes, capitals or characters outside ASCII: {@link foldSegment} makes them comparable. */
+export const PATH_FOLDED = 1
+/** There is more than one way to take the path apart: {@link PathReadings}. */
+export const PATH_AMBIGUOUS = 2
+
+/** How a path is to be compared. */
+export type PathShape = typeof PATH_PLAIN | typeof PATH_FOLDED | typeof PATH_AMBIGUOUS
+
+/** Looks a raw path over once, so that the usual one is compared without further ado. */
+export function shapeOf(path: string): PathShape {
+  if (!UNUSUAL.test(path)) return PATH_PLAIN
+  return AMBIGUOUS.test(path) ? PATH_AMBIGUOUS : PATH_FOLDED
 }
 
 /**
- * The segments that a lenient app might take the path for: encoded slashes, and backslashes, separate; empty segments count
- * for nothing; dot segments are resolved.
+ * The form in which a raw segment is compared with those of prefixes: percent-decoded as UTF-8, in lower case.
+ *
+ * A segment that is not UTF-8 stays as it is, and so does an escape that is none: prefixes have no percent signs, so that it
+ * matches nothing.
  */
-export function lenientReading(path: string): string[] {
-  const segments: string[] = []
-  for (const segment of decode(path.replace(/%2f|%5c|\\/gi, '/')).replaceAll('\\', '/').split('/')) {
-    if (segment === '' || segment === '.') continue
-    if (segment === '..') segments.pop()
-    else segments.push(segment)
-  }
-  return segments
+export function foldSegment(segment: string): string {
+  return NOT_FOLDED.test(segment) ? decode(segment).toLowerCase() : segment
 }
 
-/** Percent-decodes as UTF-8; what is not valid stays as it is. */
-function decode(text: string): string {
-  const bytes = Buffer.from(text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1')
-  const decoded = bytes.toString('utf8')
-  return decoded.includes('\ufffd') ? text : decoded
+function decode(segment: string): string {
+  const raw = segment.replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  const bytes = Buffer.from(raw, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : segment
+}
+
+// What a reading does differently from the literal one; a reading is a set of these bits.
+const DOTS = 1
+const ESCAPED_DOTS = 2
+const BACKSLASHES = 4
+const ESCAPED_SLASHES = 8
+const EMPTY_SEGMENTS = 16
+
+/** Part of no prefix's segment: stands for segments that match nothing. */
+const UNMATCHABLE = '/'
+
+/**
+ * The ways in which an ambiguous path can be taken apart.
+ *
+ * Each trick in the path may or may not be one for the app that gets it: WHATWG's URL resolves dot segments, also escaped ones,
+ * and takes a backslash for a slash; path.normalize drops empty segments; whoever decodes first turns `%2F` into a separator;
+ * Express does none of these. Every combination of the tricks that the path has is a reading, at most 32.
+ */
+export class PathReadings {
+  /** Every second one is a separator as it stands in the path. */
+  readonly #pieces: string[]
+  /** Of each piece at an even index: the segment to compare. */
+  readonly #segments: string[]
+  /** The bits that make a difference for this path. */
+  readonly tricks: number
+  readonly #reading: string[] = []
+
+  constructor(path: string) {
+    const pieces = path.split(/(\/|\\|%2f|%5c)/i)
+    const segments: string[] = []
+    let tricks = 0
+    for (let index = 0; index < pieces.length; index++) {
+      const piece = pieces[index]!
+      if (index % 2 === 1) {
+        tricks |= separatorBit(piece)
+        segments.push('')
+        continue
+      }
+      const segment = foldSegment(piece)
+      if (segment === '.' || segment === '..') tricks |= piece === segment ? DOTS : ESCAPED_DOTS
+      if (piece === '' && index > 0 && index < pieces.length - 1) tricks |= EMPTY_SEGMENTS
+      segments.push(segment)
+    }
+    this.#pieces = pieces
+    this.#segments = segments
+    this.tricks = tricks
+  }
+
+  /** The segments in the reading that falls for these tricks; valid until the next call. */
+  read(tricks: number): readonly string[] {
+    const pieces = this.#pieces
+    const reading = this.#reading
+    reading.length = 0
+    // What stands before the first slash is empty.
+    for (let index = 2; index < pieces.length; index += 2) {
+      let isGlued = false
+      while (index + 1 < pieces.length && (separatorBit(pieces[index + 1]!) & ~tricks) !== 0) {
+        index += 2
+        isGlued = true
+      }
+      const segment = this.#segments[index]!
+      if (isGlued) reading.push(UNMATCHABLE)
+      else if (segment === '' && (tricks & EMPTY_SEGMENTS) !== 0) continue
+      else if ((segment === '.' || segment === '..') && (tricks & dotsBit(pieces[index]!)) !== 0) {
+        if (segment === '..') reading.pop()
+      } else reading.push(segment)
+    }
+    return reading
+  }
+}
+
+/** What makes a separator of it: nothing for the slash itself. */
+function separatorBit(separator: string): number {
+  if (separator === '/') return 0
+  return separator === '\\' || separator.charCodeAt(1) === 0x35 ? BACKSLASHES : ESCAPED_SLASHES
+}
+
+function dotsBit(piece: string): number {
+  return piece.includes('%') ? ESCAPED_DOTS : DOTS
 }

@@ -1,13 +1,14 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import { hostNameOf, hostOfAddress, isLoopbackHost } from './host-name.ts'
-import { isPlainPath, lenientReading, literalReading } from './path-readings.ts'
+import { hostOfAddress, hostOfField } from './host-name.ts'
+import type { RequestHost } from './host-name.ts'
+import { PATH_AMBIGUOUS, PathReadings, shapeOf } from './path-readings.ts'
 import { PathTrie } from './path-trie.ts'
 
 /** No prefix on the port is for this host: 400. */
 export const MISS_HOST = 1
 /** The host is known, the path is not: 404. */
 export const MISS_PATH = 2
-/** The path can be read in two ways that lead to different claims: 400. */
+/** The path can be read in several ways that lead to different claims: 400. */
 export const MISS_AMBIGUOUS = 3
 /** The Host field is not a host: 400. */
 export const MISS_BAD_HOST = 4
@@ -19,7 +20,11 @@ export type RouteMiss = typeof MISS_HOST | typeof MISS_PATH | typeof MISS_AMBIGU
 export class Router<T extends object> {
   readonly #ports = new Map<number, PortRoutes<T>>()
 
-  /** Registers a claim; returns the claim that has the prefix already and keeps it, if any. */
+  /**
+   * Registers a claim; returns the claim that has the prefix already and keeps it, if any.
+   *
+   * @param port - the real one, where the prefix may say 0
+   */
   add(prefix: UrlPrefix, port: number, value: T): T | undefined {
     return this.routesOf(port).add(prefix, value)
   }
@@ -40,7 +45,7 @@ export class Router<T extends object> {
   }
 }
 
-type HostTables<T> = Map<string, PathTrie<T>>
+type HostTables<T extends object> = Map<string, PathTrie<T>>
 
 const WILDCARD = '*'
 
@@ -55,7 +60,10 @@ export class PortRoutes<T extends object> {
   readonly #ipBound: HostTables<T> = new Map()
   readonly #subdomain: HostTables<T> = new Map()
   readonly #weak: HostTables<T> = new Map()
+  /** The paths to search for the request at hand, strongest first; a field so that no request allocates it. */
+  readonly #candidates: PathTrie<T>[] = []
 
+  /** Registers a claim; returns the claim that has the prefix already and keeps it, if any. */
   add(prefix: UrlPrefix, value: T): T | undefined {
     const tables = this.#tablesOf(prefix)
     const host = tableKey(prefix)
@@ -67,6 +75,7 @@ export class PortRoutes<T extends object> {
     return trie.add(prefix.path, value)
   }
 
+  /** Takes a claim out; returns whether it was there. */
   remove(prefix: UrlPrefix): boolean {
     const tables = this.#tablesOf(prefix)
     const host = tableKey(prefix)
@@ -79,54 +88,75 @@ export class PortRoutes<T extends object> {
   /**
    * Finds the claim for a request.
    *
-   * @param hostField - the Host field's value, or undefined when the client sent none (HTTP/1.0): the local address counts then
-   * @param path - the raw path of the request target, beginning with a slash
-   * @param localAddress - where the connection arrived
-   * @param isLoopback - whether the client is on this machine; prefixes for `localhost` are for no one else
+   * @param hostField - the Host field's value as Latin-1, or undefined when the client sent none (HTTP/1.0): the local address
+   * counts then
+   * @param path - the raw path of the request target as Latin-1, without query
+   * @param localAddress - where the connection arrived, as node:net gives it
+   * @param isLoopbackConnection - whether the client is on this machine; prefixes for loopback names are for no one else
    */
-  find(hostField: string | undefined, path: string, localAddress: string, isLoopback: boolean): T | RouteMiss {
-    const host = hostField === undefined ? hostOfAddress(localAddress) : hostNameOf(hostField)
-    if (host === '') return MISS_BAD_HOST
-    if (isPlainPath(path)) return this.#search(host, path, null, localAddress, isLoopback)
-    const literal = this.#search(host, path, literalReading(path), localAddress, isLoopback)
-    const lenient = this.#search(host, path, lenientReading(path), localAddress, isLoopback)
-    return literal === lenient ? literal : MISS_AMBIGUOUS
-  }
-
-  #search(
-    host: string,
+  find(
+    hostField: string | undefined,
     path: string,
-    segments: string[] | null,
     localAddress: string,
-    isLoopback: boolean,
+    isLoopbackConnection: boolean,
   ): T | RouteMiss {
-    let miss: RouteMiss = MISS_HOST
-    const look = (trie: PathTrie<T> | undefined): T | undefined => {
-      if (trie === undefined) return undefined
-      miss = MISS_PATH
-      return segments === null ? trie.find(path) : trie.findSegments(segments)
-    }
-    const isLoopbackName = isLoopbackHost(host)
-    const isAllowed = isLoopback || !isLoopbackName
-    const found =
-      look(this.#strong.get(WILDCARD)) ??
-      (isAllowed ? look(this.#explicit.get(host)) : undefined) ??
-      (isAllowed ? look(this.#ipBound.get(host)) : undefined) ??
-      // The names of the loopback interface all mean it.
-      (isLoopbackName && isLoopback ? look(this.#explicit.get('localhost')) : undefined) ??
-      (this.#ipBound.size > 0 ? look(this.#ipBound.get(hostOfAddress(localAddress))) : undefined) ??
-      (this.#subdomain.size > 0 ? this.#searchSubdomains(host, look) : undefined) ??
-      look(this.#weak.get(WILDCARD))
-    return found ?? miss
-  }
-
-  /** The most specific `*.name` first. */
-  #searchSubdomains(host: string, look: (trie: PathTrie<T> | undefined) => T | undefined): T | undefined {
-    for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-      const found = look(this.#subdomain.get(host.slice(dot + 1)))
+    const host = hostField === undefined ? hostOfAddress(localAddress) : hostOfField(hostField)
+    if (host.name === '') return MISS_BAD_HOST
+    this.#collectCandidates(host, localAddress, isLoopbackConnection)
+    if (this.#candidates.length === 0) return MISS_HOST
+    const shape = shapeOf(path)
+    if (shape === PATH_AMBIGUOUS) return this.#findInAllReadings(new PathReadings(path))
+    for (const trie of this.#candidates) {
+      const found = trie.find(path, shape)
       if (found !== undefined) return found
     }
-    return undefined
+    return MISS_PATH
+  }
+
+  /** No request may reach a process that another reading of its path would not have led to. */
+  #findInAllReadings(readings: PathReadings): T | RouteMiss {
+    const literal = this.#findSegments(readings.read(0))
+    // Every non-empty subset of the bits.
+    for (let tricks = readings.tricks; tricks > 0; tricks = (tricks - 1) & readings.tricks) {
+      if (this.#findSegments(readings.read(tricks)) !== literal) return MISS_AMBIGUOUS
+    }
+    return literal
+  }
+
+  #findSegments(segments: readonly string[]): T | RouteMiss {
+    for (const trie of this.#candidates) {
+      const found = trie.findSegments(segments)
+      if (found !== undefined) return found
+    }
+    return MISS_PATH
+  }
+
+  #collectCandidates(host: RequestHost, localAddress: string, isLoopbackConnection: boolean): void {
+    const { name } = host
+    this.#candidates.length = 0
+    this.#addCandidate(this.#strong.get(WILDCARD))
+    // A client elsewhere that says `Host: localhost` does not mean this machine.
+    if (isLoopbackConnection || !host.isLoopback) {
+      this.#addCandidate(this.#explicit.get(name))
+      this.#addCandidate(this.#ipBound.get(name))
+      // The names of the loopback interface all mean it.
+      if (host.isLoopback && name !== 'localhost') this.#addCandidate(this.#explicit.get('localhost'))
+    }
+    if (this.#ipBound.size > 0) {
+      const local = hostOfAddress(localAddress)
+      if (isLoopbackConnection || !local.isLoopback) this.#addCandidate(this.#ipBound.get(local.name))
+    }
+    if (this.#subdomain.size > 0) {
+      // The most specific first.
+      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        this.#addCandidate(this.#subdomain.get(name.slice(dot + 1)))
+      }
+    }
+    this.#addCandidate(this.#weak.get(WILDCARD))
+  }
+
+  #addCandidate(trie: PathTrie<T> | undefined): void {
+    if (trie !== undefined) this.#candidates.push(trie)
   }
 
   #tablesOf(prefix: UrlPrefix): HostTables<T> {

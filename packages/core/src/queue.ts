@@ -1,0 +1,12 @@
+export { queueContract } from './queue/contract.ts'
+export type {
+  ContractCase,
+  ContractClient,
+  ContractHarness,
+  ContractRequest,
+  ContractResponse,
+} from './queue/contract.ts'
+export { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE, RESPONSE_OPAQUE } from './queue/exchange.ts'
+export type * from './queue/exchange.ts'
+export { MemoryBackend, MemoryExchange } from './queue/memory-queue.ts'
+export type { MemoryRequest } from './queue/memory-queue.ts'

@@ -101,11 +101,12 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onDisconnect(exchange: Exchange, kind: DisconnectKind): void {
-    const { socket, response, request } = exchange.context as Transaction
+    if (kind === 'reset') return this.#abandon(exchange)
+    const { request } = exchange.context as Transaction
     // A client that has sent everything may end its side and still want the answer.
-    if (kind === 'end' && request.complete && (this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen) return
-    if (response !== null && socket.exchange !== exchange) return abort(request)
-    socket.destroy()
+    if (request.complete && (this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen) return
+    // The request and the end may come in one read; an app that answers at once does so before, as on a socket of its own.
+    setImmediate(() => this.#abandon(exchange))
   }
 
   onLost(exchange: Exchange): void {
@@ -137,6 +138,12 @@ export class ServerBinding implements ExchangeListener {
     } catch (error) {
       rethrowLater(error)
     }
+  }
+
+  #abandon(exchange: Exchange): void {
+    const { socket, response, request } = exchange.context as Transaction
+    if (socket.exchange === exchange) socket.destroy()
+    else if (response !== null && !request.complete) abort(request)
   }
 
   #upgrade(exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {

@@ -10,12 +10,23 @@ export class RawClient implements Disposable {
   isEnded = false
   isClosed = false
 
+  #wake: () => void = () => {}
+
   private constructor(socket: Socket) {
     this.socket = socket
     socket.setEncoding('latin1')
-    socket.on('data', (chunk: string) => (this.text += chunk))
-    socket.on('end', () => (this.isEnded = true))
-    socket.on('close', () => (this.isClosed = true))
+    socket.on('data', (chunk: string) => {
+      this.text += chunk
+      this.#wake()
+    })
+    socket.on('end', () => {
+      this.isEnded = true
+      this.#wake()
+    })
+    socket.on('close', () => {
+      this.isClosed = true
+      this.#wake()
+    })
     socket.on('error', () => {})
   }
 
@@ -29,22 +40,25 @@ export class RawClient implements Disposable {
     this.socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text)
   }
 
-  /** Resolves when what has been received contains the text, or matches; rejects when the connection closes before. */
-  async until(pattern: string | RegExp): Promise<string> {
-    const isThere = (): boolean => (typeof pattern === 'string' ? this.text.includes(pattern) : pattern.test(this.text))
+  /** Resolves when what has been received contains the text `count` times, or matches; rejects when the connection ends before. */
+  async until(pattern: string | RegExp, count = 1): Promise<string> {
+    const isThere = (): boolean =>
+      typeof pattern === 'string' ? this.text.split(pattern).length > count : pattern.test(this.text)
     while (!isThere()) {
       if (this.isClosed || this.isEnded) throw new Error(`closed after ${JSON.stringify(this.text)}`)
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'end'), once(this.socket, 'close')])
+      await this.#change()
     }
     return this.text
   }
 
   /** Resolves with everything received once the server has ended its side or the connection is gone. */
   async untilEnd(): Promise<string> {
-    while (!this.isEnded && !this.isClosed) {
-      await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')])
-    }
+    while (!this.isEnded && !this.isClosed) await this.#change()
     return this.text
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve))
   }
 
   [Symbol.dispose](): void {

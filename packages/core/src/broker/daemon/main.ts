@@ -6,8 +6,8 @@ import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { Broker } from './broker.ts'
 
-/** How long a broker that nobody asked for by hand stays without any owner process. */
-const IDLE_EXIT_MS = 10_000
+/** How long a broker that nobody asked for by hand stays without any owner process; milliseconds. */
+const IDLE_EXIT_MS = Number(process.env['HTTPSYS_BROKER_IDLE_EXIT'] || 10_000)
 
 /** The daemon that the first listening process starts: serves until no owner has been connected for a while. */
 async function main(): Promise<void> {

@@ -123,9 +123,10 @@ export class HeadParser {
     if (position === target || bytes[position] !== SP) return REJECT_TARGET
     this.targetStart = target
     this.targetEnd = position
+    const line = this.#version(bytes, position + 1, end)
+    if (line <= 0) return line
     const form = this.#targetForm(bytes, start)
-    if (form < 0) return form
-    return this.#version(bytes, position + 1, end)
+    return form < 0 ? form : line
   }
 
   /** `HTTP/1.1 CR LF`; returns the position behind it. */

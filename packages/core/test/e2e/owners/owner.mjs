@@ -1,0 +1,81 @@
+// An owner process for the tests: claims a prefix, answers, and does what it is told over IPC.
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
+import httpsys from '@httpsys/core'
+
+const [, , text, mode = 'create'] = process.argv
+const held = []
+
+/** One MiB that differs from place to place. */
+const pattern = Buffer.alloc(1024 * 1024, Buffer.from(Array.from({ length: 251 }, (_, index) => index)))
+
+const server = createServer((request, response) => {
+  const path = request.url.slice(request.url.indexOf('/', 1))
+  if (path === '/hold') return void held.push(response)
+  if (path === '/head') {
+    response.write('begun')
+    return void held.push(response)
+  }
+  if (path === '/throw') throw new Error('thrown by the app')
+  if (path === '/exit') process.exit(3)
+  if (path === '/upload') return upload(request, response)
+  if (path === '/slow-upload') return slowUpload(request, response)
+  if (path.startsWith('/download/')) return download(Number(path.slice(10)), response)
+  response.setHeader('X-Pid', process.pid)
+  response.end(`owner ${text} ${request.url}`)
+})
+
+function upload(request, response) {
+  const hash = createHash('sha1')
+  let size = 0
+  request.on('data', (chunk) => {
+    size += chunk.length
+    hash.update(chunk)
+  })
+  request.on('end', () => response.end(JSON.stringify({ size, hash: hash.digest('hex') })))
+}
+
+/** Reads a little, then nothing for as long as the other test wants. */
+function slowUpload(request, response) {
+  request.once('data', () => {
+    request.pause()
+    process.send?.({ kind: 'paused' })
+    process.once('message', () => upload(request, response))
+  })
+}
+
+function download(mebibytes, response) {
+  let left = mebibytes
+  const body = new Readable({
+    read() {
+      this.push(left-- > 0 ? pattern : null)
+    },
+  })
+  response.setHeader('Content-Length', mebibytes * pattern.length)
+  body.pipe(response)
+}
+
+function listen() {
+  server.listen(httpsys.prefix(text, { mode }))
+}
+server.on('listening', () => process.send?.({ kind: 'listening', ...server.address() }))
+server.on('error', (error) => {
+  const { code, subject, message, remedy } = error
+  process.send?.({ kind: 'error', code, subject, message, remedy })
+})
+const commands = {
+  listen,
+  close: () => server.close(() => process.send?.({ kind: 'closed' })),
+  release: () => {
+    for (const response of held.splice(0)) response.end('released')
+  },
+  unref: () => {
+    server.unref()
+    process.disconnect()
+  },
+  disconnect: () => process.disconnect(),
+  rss: () => process.send({ kind: 'rss', bytes: process.memoryUsage.rss() }),
+}
+process.on('message', (command) => commands[command]?.())
+listen()

@@ -9,7 +9,8 @@ const NAME = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-
 
 /**
  * The one spelling of a host that prefixes and requests are compared in: names in lower case and Unicode, IPv4 addresses in
- * four decimal parts, IPv6 addresses in brackets and compressed. Empty when the text is none of these.
+ * four decimal parts, IPv6 addresses in brackets and compressed, those that stand for IPv4 addresses as these. Empty when the text
+ * is none of these.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5952 for the spelling of IPv6 addresses
  */
@@ -29,5 +30,9 @@ export function canonicalHost(host: string): string {
 function canonicalIPv6(host: string): string {
   const address = host.slice(1, -1)
   if (!host.endsWith(']') || address.includes('%') || !isIPv6(address)) return ''
-  return new URL(`http://${host}/`).hostname
+  const compressed = new URL(`http://${host}/`).hostname
+  const mapped = /^\[::ffff:([\da-f]+):([\da-f]+)\]$/.exec(compressed)
+  if (mapped === null) return compressed
+  const [high, low] = [parseInt(mapped[1]!, 16), parseInt(mapped[2]!, 16)]
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 }

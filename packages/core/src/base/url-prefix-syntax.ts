@@ -127,6 +127,9 @@ function readHost(text: string): { host: string } | BrokenRule {
   if (text === '+' || text === '*') return { host: text }
   const isSubdomains = text.startsWith('*.')
   const host = canonicalHost(isSubdomains ? text.slice(2) : text)
+  // HTTP.SYS has no such prefixes either: no request ever arrives at these addresses.
+  if (host === '0.0.0.0' || host === '[::]')
+    return broken(`${host} is not the address of a machine`, 'Write * for every host')
   if (host !== '' && !(isSubdomains && /^\[|^[\d.]+$/.test(host))) return { host: isSubdomains ? `*.${host}` : host }
   if (text.includes(':')) return broken(`"${text}" is not an IPv6 address in brackets`, 'Write one such as [::1]')
   return broken(`"${text}" is not a host`, 'Write localhost, a host name, an address, + or *')

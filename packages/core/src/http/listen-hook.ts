@@ -19,6 +19,7 @@ interface Hookable {
 export function installListenHook(openQueue: OpenQueue): void {
   const prototype = Server.prototype as unknown as Hookable
   if (prototype[kIsHooked]) return
+  // oxlint-disable-next-line typescript/unbound-method -- called with the server
   const nativeListen = prototype.listen
   prototype[kIsHooked] = true
   prototype.listen = function listen(this: Server, ...args: unknown[]): Server {

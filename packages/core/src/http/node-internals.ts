@@ -42,7 +42,12 @@ export interface ServerResponseInternals {
   finished: boolean
   destroyed: boolean
   _storeHeader(firstLine: string, headers: unknown): void
-  _send(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: (() => void) | null, length?: number): boolean
+  _send(
+    data: string | Uint8Array,
+    encoding?: BufferEncoding | null,
+    callback?: (() => void) | null,
+    length?: number,
+  ): boolean
   _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: (() => void) | null): boolean
   _finish(): void
 }
@@ -79,5 +84,7 @@ function symbolOf(object: object, description: string): symbol {
     const found = Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === description)
     if (found !== undefined) return found
   }
-  throw new Error(`@httpsys/core does not know this version of Node (${process.version}): node:http has no ${description}`)
+  throw new Error(
+    `@httpsys/core does not know this version of Node (${process.version}): node:http has no ${description}`,
+  )
 }

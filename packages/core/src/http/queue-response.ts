@@ -139,12 +139,17 @@ function writeRaw(
 function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): QueueResponse {
   this[kIsEnding] = !this.finished
   try {
-    // oxlint-disable-next-line typescript/unbound-method -- called with this response
-    return nativeEnd.call(this as never, chunk as never, encoding as never, callback as never) as unknown as QueueResponse
+    return nativeEnd.call(
+      this as never,
+      chunk as never,
+      encoding as never,
+      callback as never,
+    ) as unknown as QueueResponse
   } finally {
     this[kIsEnding] = false
   }
 }
+// oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeEnd = OutgoingMessage.prototype.end as (this: unknown, ...args: never[]) => unknown
 
 /** The app has ended the response. */
@@ -161,6 +166,7 @@ function finish(this: QueueResponse): void {
   nativeFinish.call(this)
   if (exchange.queuedBytes === 0) this[kOnEnded](this)
 }
+// oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
 
 function sendHead(

@@ -79,12 +79,18 @@ function addArray(response: ServerResponse & ServerResponseInternals, headers: u
   }
 }
 
-function add(response: ServerResponse & ServerResponseInternals, name: string, value: HeaderValue, isUnchecked: boolean): void {
+function add(
+  response: ServerResponse & ServerResponseInternals,
+  name: string,
+  value: HeaderValue,
+  isUnchecked: boolean,
+): void {
   if (isUnchecked) validateHeaderName(name)
   if (!Array.isArray(value)) return addLine(name, value as string | number, isUnchecked)
   const isUnique = uniqueHeadersOf(response)?.has(name.toLowerCase()) === true
   // node:http joins several cookies into one field, and fields that the server was told to keep unique.
-  if (isUnique || (value.length > 1 && name.toLowerCase() === 'cookie')) return addLine(name, value.join('; '), isUnchecked)
+  if (isUnique || (value.length > 1 && name.toLowerCase() === 'cookie'))
+    return addLine(name, value.join('; '), isUnchecked)
   for (const item of value as string[]) addLine(name, item, isUnchecked)
 }
 

@@ -30,7 +30,7 @@ export class ServerBinding implements ExchangeListener {
   readonly #prefix: UrlPrefix
   readonly #sockets = new Map<QueueConnection, QueueSocket>()
   readonly #onSocketClosed = (socket: QueueSocket): void => this.#afterClose(socket)
-  readonly #onResponseEnded = (response: QueueResponse): void => void process.nextTick(this.#afterEnd, response)
+  readonly #onResponseEnded = (response: QueueResponse): void => process.nextTick(this.#afterEnd, response)
   readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
   readonly #Request: typeof IncomingMessage
   readonly #Response: typeof ServerResponse

@@ -13,7 +13,8 @@ export function stripPrefix(request: QueueRequest, prefix: UrlPrefix): void {
   const target = request.url!
   const start = target.charCodeAt(0) === SLASH ? 0 : pathStart(target)
   let end = start
-  for (let segments = prefix.segmentCount; segments > 0 && end < target.length; segments--) end = segmentEnd(target, end)
+  for (let segments = prefix.segmentCount; segments > 0 && end < target.length; segments--)
+    end = segmentEnd(target, end)
   request.originalUrl = target
   request.baseUrl = target.slice(start, end)
   const rest = target.slice(end)

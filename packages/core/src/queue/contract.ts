@@ -12,7 +12,12 @@ export interface ContractClient {
   abort(): void
   setReading(isReading: boolean): void
   /** Resolves when this much of the response has arrived, or it is complete, or the connection is broken. */
-  response(until: { bytes?: number; informational?: number; head?: boolean; complete?: boolean }): Promise<ContractResponse>
+  response(until: {
+    bytes?: number
+    informational?: number
+    head?: boolean
+    complete?: boolean
+  }): Promise<ContractResponse>
 }
 
 /** What a client has received so far. */
@@ -47,7 +52,7 @@ export interface ContractHarness {
 /** One behaviour that every backend must show. */
 export interface ContractCase {
   readonly name: string
-  run(harness: ContractHarness): Promise<void>
+  readonly run: (harness: ContractHarness) => Promise<void>
 }
 
 interface Event {

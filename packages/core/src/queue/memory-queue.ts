@@ -218,13 +218,21 @@ export class MemoryExchange implements Exchange {
   ): boolean {
     const isOpaque = (flags & RESPONSE_OPAQUE) !== 0
     if (isOpaque) this.#isBodyDone = false
-    Object.assign(this.received, { status, reason, fields, contentLength, isOpaque, closes: (flags & RESPONSE_CLOSE) !== 0 })
+    Object.assign(this.received, {
+      status,
+      reason,
+      fields,
+      contentLength,
+      isOpaque,
+      closes: (flags & RESPONSE_CLOSE) !== 0,
+    })
     return this.sendBody(chunk, encoding, isLast, '')
   }
 
   sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean {
     if (this.#isDone) return false
-    if (chunk !== null) this.#pending.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding ?? 'utf8') : Buffer.from(chunk))
+    if (chunk !== null)
+      this.#pending.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding ?? 'utf8') : Buffer.from(chunk))
     if (isLast) {
       this.#isEndPending = true
       this.received.trailers = trailers

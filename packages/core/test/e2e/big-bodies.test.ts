@@ -36,7 +36,11 @@ function watchMemory(pids: Record<string, number>): () => Record<string, number>
   }
 }
 
-async function upload(site: Site, path: string, headers: Record<string, string | number>): Promise<{ size: number; hash: string }> {
+async function upload(
+  site: Site,
+  path: string,
+  headers: Record<string, string | number>,
+): Promise<{ size: number; hash: string }> {
   const outgoing = request(site.base + path, { method: 'POST', headers, agent: false })
   const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
   for (let count = 0; count < SIZE; count++) if (!outgoing.write(pattern)) await once(outgoing, 'drain')
@@ -50,15 +54,19 @@ async function upload(site: Site, path: string, headers: Record<string, string |
 test.each([
   ['of known length', { 'Content-Length': SIZE * MEBIBYTE }],
   ['in chunks', { 'Transfer-Encoding': 'chunked' }],
-])('a gibibyte uploaded %s arrives whole, and neither broker nor app keeps it', { timeout: 60_000 }, async (_, headers) => {
-  await using site = new Site()
-  const owner = await site.listen('/1/')
-  const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
-  expect(await upload(site, '/1/upload', headers)).toEqual({ size: SIZE * MEBIBYTE, hash: expectedHash() })
-  const growth = stop()
-  console.log('growth in MiB', growth)
-  for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
-})
+])(
+  'a gibibyte uploaded %s arrives whole, and neither broker nor app keeps it',
+  { timeout: 60_000 },
+  async (_, headers) => {
+    await using site = new Site()
+    const owner = await site.listen('/1/')
+    const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
+    expect(await upload(site, '/1/upload', headers)).toEqual({ size: SIZE * MEBIBYTE, hash: expectedHash() })
+    const growth = stop()
+    console.log('growth in MiB', growth)
+    for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
+  },
+)
 
 test('an app that stops reading stops the client, and the broker keeps little', { timeout: 60_000 }, async () => {
   await using site = new Site()
@@ -81,27 +89,33 @@ test('an app that stops reading stops the client, and the broker keeps little', 
   outgoing.destroy()
 })
 
-test('a gibibyte is downloaded whole, also when the client pauses, and nobody keeps it', { timeout: 60_000 }, async () => {
-  await using site = new Site()
-  const owner = await site.listen('/1/')
-  const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
-  const [response] = (await once(request(`${site.base}/1/download/${SIZE}`, { agent: false }).end(), 'response')) as [IncomingMessage]
-  const hash = createHash('sha1')
-  let size = 0
-  let hasPaused = false
-  for await (const chunk of response) {
-    size += (chunk as Buffer).length
-    hash.update(chunk as Buffer)
-    if (!hasPaused && size > 100 * MEBIBYTE) {
-      hasPaused = true
-      await elapsed(300)
+test(
+  'a gibibyte is downloaded whole, also when the client pauses, and nobody keeps it',
+  { timeout: 60_000 },
+  async () => {
+    await using site = new Site()
+    const owner = await site.listen('/1/')
+    const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
+    const [response] = (await once(request(`${site.base}/1/download/${SIZE}`, { agent: false }).end(), 'response')) as [
+      IncomingMessage,
+    ]
+    const hash = createHash('sha1')
+    let size = 0
+    let hasPaused = false
+    for await (const chunk of response) {
+      size += (chunk as Buffer).length
+      hash.update(chunk as Buffer)
+      if (!hasPaused && size > 100 * MEBIBYTE) {
+        hasPaused = true
+        await elapsed(300)
+      }
     }
-  }
-  expect([size, hash.digest('hex')]).toEqual([SIZE * MEBIBYTE, expectedHash()])
-  const growth = stop()
-  console.log('growth in MiB', growth)
-  for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
-})
+    expect([size, hash.digest('hex')]).toEqual([SIZE * MEBIBYTE, expectedHash()])
+    const growth = stop()
+    console.log('growth in MiB', growth)
+    for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
+  },
+)
 
 /** Time in which nothing may happen: there is no event for that. */
 function elapsed(milliseconds: number): Promise<void> {

@@ -105,8 +105,12 @@ describe('independent processes on one port', () => {
     await get(site, '/1/x')
     process.kill(site.brokers()[0]!, 'SIGKILL')
     await failed
-    await expect.poll(() => get(site, '/1/x').catch(() => null), { timeout: 5000 }).toMatchObject({ pid: owners[0]!.pid })
-    await expect.poll(() => get(site, '/2/x').catch(() => null), { timeout: 5000 }).toMatchObject({ pid: owners[1]!.pid })
+    await expect
+      .poll(() => get(site, '/1/x').catch(() => null), { timeout: 5000 })
+      .toMatchObject({ pid: owners[0]!.pid })
+    await expect
+      .poll(() => get(site, '/2/x').catch(() => null), { timeout: 5000 })
+      .toMatchObject({ pid: owners[1]!.pid })
     expect(site.brokers()).toHaveLength(1)
   })
 })

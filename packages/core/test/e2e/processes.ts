@@ -41,7 +41,8 @@ export class Owner {
     for (;;) {
       const index = this.messages.findIndex((message) => message.kind === kind)
       if (index !== -1) return this.messages.splice(index, 1)[0]!
-      if (this.child.exitCode !== null) throw new Error(`the owner exited with ${this.child.exitCode} before ${kind}: ${this.stderr}`)
+      if (this.child.exitCode !== null)
+        throw new Error(`the owner exited with ${this.child.exitCode} before ${kind}: ${this.stderr}`)
       await new Promise<void>((resolve) => (this.#wake = resolve))
     }
   }
@@ -101,7 +102,9 @@ export class Site implements AsyncDisposable {
       .filter((pid) => {
         try {
           const isBroker = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('broker/daemon/main.js')
-          return isBroker && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HTTPSYS_RUNTIME_DIR=${this.directory}\0`)
+          return (
+            isBroker && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`HTTPSYS_RUNTIME_DIR=${this.directory}\0`)
+          )
         } catch {
           return false
         }

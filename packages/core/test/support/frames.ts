@@ -76,5 +76,7 @@ export function hexOf(write: (writer: FrameWriter) => void): string {
 
 /** Hexadecimal text without the spaces that make it readable; text in quotes stands for its bytes. */
 export function hex(text: string): string {
-  return text.replace(/'([^']*)'/g, (_, bytes: string) => Buffer.from(bytes, 'latin1').toString('hex')).replace(/\s/g, '')
+  return text
+    .replace(/'([^']*)'/g, (_, bytes: string) => Buffer.from(bytes, 'latin1').toString('hex'))
+    .replace(/\s/g, '')
 }

@@ -24,9 +24,13 @@ export class WireClient implements ContractClient {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     await once(socket, 'connect')
     const client = new WireClient(socket, body === 'chunked')
-    const framing = body === undefined ? [] : body === 'chunked' ? ['Transfer-Encoding: chunked'] : [`Content-Length: ${body}`]
+    const framing =
+      body === undefined ? [] : body === 'chunked' ? ['Transfer-Encoding: chunked'] : [`Content-Length: ${body}`]
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-    socket.write([`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, ...framing, '', ''].join('\r\n'), 'latin1')
+    socket.write(
+      [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, ...framing, '', ''].join('\r\n'),
+      'latin1',
+    )
     return client
   }
 
@@ -68,7 +72,15 @@ export class WireClient implements ContractClient {
     for (;;) {
       const end = rest.indexOf('\r\n\r\n')
       const isOver = this.#isEnded || this.#isClosed
-      const none = { status: 0, reason: '', headers: {}, informational, body: Buffer.alloc(0), isComplete: false, isBroken: isOver }
+      const none = {
+        status: 0,
+        reason: '',
+        headers: {},
+        informational,
+        body: Buffer.alloc(0),
+        isComplete: false,
+        isBroken: isOver,
+      }
       if (end === -1) return none
       const [line, ...fields] = rest.toString('latin1', 0, end).split('\r\n')
       const [, code, reason = ''] = /^HTTP\/1\.1 (\d{3}) (.*)$/.exec(line!)!
@@ -93,7 +105,7 @@ function bodyOf(headers: Record<string, string>, bytes: Buffer): { body: Buffer;
   const length = headers['content-length']
   if (length !== undefined) return { body: bytes, isComplete: bytes.length === Number(length) }
   const pieces: Buffer[] = []
-  for (let position = 0; ; ) {
+  for (let position = 0; ;) {
     const lineEnd = bytes.indexOf('\r\n', position)
     if (lineEnd === -1) return { body: Buffer.concat(pieces), isComplete: false }
     const size = parseInt(bytes.toString('latin1', position, lineEnd), 16)

@@ -54,8 +54,7 @@ function parseField(field: string): string {
   const [, host = ''] = match
   if (host.startsWith('[')) return canonicalHost(host)
   const text = host.replace(/\.$/, '')
-  // oxlint-disable-next-line no-control-regex -- bytes above ASCII are what is looked for
-  if (/[^\u0000-\u007f]/.test(text)) {
+  if (/[\u0080-\uffff]/.test(text)) {
     // Against RFC 3986, but HTTP.SYS takes it and node:http passes it on.
     const bytes = Buffer.from(text, 'latin1')
     return isUtf8(bytes) ? canonicalHost(bytes.toString('utf8')) : ''
@@ -66,7 +65,7 @@ function parseField(field: string): string {
 }
 
 function parseAddress(address: string): string {
+  // node:net adds the interface to link-local addresses.
   const plain = address.replace(/%.*$/, '')
-  if (plain.startsWith('::ffff:') && isIPv4(plain.slice(7))) return plain.slice(7)
   return canonicalHost(plain.includes(':') ? `[${plain}]` : plain)
 }

@@ -41,14 +41,15 @@ export class Listeners {
   acquire(prefix: UrlPrefix): Promise<number> {
     return this.#serially(async () => {
       const scope = scopeOf(prefix)
-      const port = prefix.port === 0 ? await this.#openFree(scope) : (this.#ports.get(prefix.port) ?? newPort(prefix.port))
+      const port =
+        prefix.port === 0 ? await this.#openFree(scope) : (this.#ports.get(prefix.port) ?? newPort(prefix.port))
       port.scopes.push(scope)
       this.#ports.set(port.number, port)
       try {
         await this.#rebind(port)
       } catch (error) {
         port.scopes.pop()
-        await this.#rebind(port)
+        await this.#narrow(port)
         throw describe(error, port.number)
       }
       return port.number
@@ -63,7 +64,7 @@ export class Listeners {
       const wanted = scopeOf(prefix).join()
       const index = port.scopes.findIndex((scope) => scope.join() === wanted)
       if (index !== -1) port.scopes.splice(index, 1)
-      await this.#rebind(port)
+      await this.#narrow(port)
     })
   }
 
@@ -77,7 +78,7 @@ export class Listeners {
     return this.#serially(async () => {
       for (const port of this.#ports.values()) {
         port.scopes.length = 0
-        await this.#rebind(port)
+        await this.#narrow(port)
       }
     })
   }
@@ -92,6 +93,14 @@ export class Listeners {
     const result = this.#queue.then(task)
     this.#queue = result.catch(() => {})
     return result
+  }
+
+  /**
+   * The same after a claim has gone. Nobody is there to be told of a failure: when another program takes an address in the moment
+   * between two bindings, the claims that are left keep the other addresses, and the next change of the port tries again.
+   */
+  async #narrow(port: Port): Promise<void> {
+    await this.#rebind(port).catch(() => {})
   }
 
   /** Brings the listeners of a port in line with its scopes. */
@@ -110,43 +119,57 @@ export class Listeners {
   async #bind(port: Port, address: string): Promise<void> {
     if (port.listeners.has(address) || (address === EVERY_ADDRESS && port.listeners.has(EVERY_IPV4_ADDRESS))) return
     try {
-      port.listeners.set(address, await this.#listen(address, port.number))
+      await this.#listen(port, address)
     } catch (error) {
       if (!isIpv6Missing(error)) throw error
       // A machine without IPv6: its share of `localhost` and of `every address` is empty.
-      if (address === EVERY_ADDRESS) {
-        port.listeners.set(EVERY_IPV4_ADDRESS, await this.#listen(EVERY_IPV4_ADDRESS, port.number))
-      } else if (address !== '::1') throw error
+      if (address === EVERY_ADDRESS) return this.#listen(port, EVERY_IPV4_ADDRESS)
+      const isShare = address === '::1' && port.scopes.every((scope) => scope === LOOPBACK || !scope.includes(address))
+      if (!isShare) throw error
     }
   }
 
-  #listen(host: string, port: number): Promise<EngineListener> {
-    const endpoint = { kind: 'tcp', host, port, ipv6Only: host !== EVERY_ADDRESS } as const
-    return this.#engine.listen(endpoint, (connection) => this.#onConnection(connection, connection.localPort))
+  async #listen(port: Port, host: string): Promise<void> {
+    const endpoint = { kind: 'tcp', host, port: port.number, ipv6Only: host !== EVERY_ADDRESS } as const
+    const listener = await this.#engine.listen(endpoint, (connection) => {
+      this.#onConnection(connection, connection.localPort)
+    })
+    port.listeners.set(host, listener)
   }
 
   /** Lets the kernel pick a port that is free on every address of the scope. */
   async #openFree(scope: Scope): Promise<Port> {
     for (;;) {
-      const first = scope[0]!
-      const listener = await this.#listen(first, 0).catch((error: unknown) => {
-        throw describe(error, 0)
-      })
-      const port = newPort(listener.port)
-      port.listeners.set(first, listener)
+      const picked = newPort(0)
       try {
-        for (const address of scope) await this.#bind(port, address)
-        return port
+        await this.#bind(picked, scope[0]!)
       } catch (error) {
-        await listener.close()
-        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw describe(error, 0)
+        throw describe(error, 0)
       }
+      const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
+      const port = newPort(listener.port)
+      port.listeners.set(address, listener)
+      try {
+        for (const other of scope) await this.#bind(port, other)
+        // Picked for these addresses, it may be a port that claims on other addresses have.
+        if (!this.#ports.has(port.number)) return port
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
+          await closeAll(port)
+          throw describe(error, 0)
+        }
+      }
+      await closeAll(port)
     }
   }
 }
 
 function newPort(number: number): Port {
   return { number, scopes: [], listeners: new Map() }
+}
+
+async function closeAll(port: Port): Promise<void> {
+  for (const listener of port.listeners.values()) await listener.close()
 }
 
 function scopeOf(prefix: UrlPrefix): Scope {

@@ -26,7 +26,8 @@ async function main(): Promise<void> {
     engine: new NetEngine(),
     socketPath: privatePath,
     onIdle: leaveWhenIdle,
-    onViolation: (pid, error) => console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
+    onViolation: (pid, error) =>
+      console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
   })
   const path = await publish(directory, privatePath)
   await rm(nursery, { recursive: true, force: true })

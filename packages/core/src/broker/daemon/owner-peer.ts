@@ -63,7 +63,7 @@ export class OwnerPeer implements EngineConnectionHandler {
   constructor(connection: EngineConnection, host: PeerHost) {
     this.#connection = connection
     this.#host = host
-    this.writer = new FrameWriter((chunks, done) => void connection.writeChunks(chunks, done))
+    this.writer = new FrameWriter((chunks, done) => connection.writeChunks(chunks, done))
     this.#reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) =>
       this.#onFrame(type, flags, aux, id, bytes, view, start, end),
     )
@@ -211,4 +211,3 @@ export function broken(reason: string): HttpSysError {
     remedy: 'Use the same version of httpsys in all processes that share a port.',
   })
 }
-

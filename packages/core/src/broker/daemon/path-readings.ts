@@ -3,9 +3,9 @@ import { isUtf8 } from 'node:buffer'
 /** What apps, frameworks and file systems read in different ways: dot segments, empty segments, backslashes, escapes of these. */
 const AMBIGUOUS = /\\|%(?:2[ef]|5c)|\/(?:\/|\.{1,2}(?:\/|$))/i
 /** The same, and all that is not compared as it stands. */
-const UNUSUAL = /[^\u0000-\u0024\u0026-\u0040\u005b\u005d-\u007f]|\/(?:\/|\.{1,2}(?:\/|$))/
+const UNUSUAL = /[%A-Z\\\u0080-\uffff]|\/(?:\/|\.{1,2}(?:\/|$))/
 /** In the form that prefixes are compared in there is nothing to do. */
-const NOT_FOLDED = /[^\u0000-\u0024\u0026-\u0040\u005b-\u007f]/
+const NOT_FOLDED = /[%A-Z\u0080-\uffff]/
 
 /** Segments are compared as they stand. */
 export const PATH_PLAIN = 0

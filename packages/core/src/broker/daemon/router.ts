@@ -62,6 +62,11 @@ export class PortRoutes<T extends object> {
   readonly #weak: HostTables<T> = new Map()
   /** The paths to search for the request at hand, strongest first; a field so that no request allocates it. */
   readonly #candidates: PathTrie<T>[] = []
+  // What the candidates are for. Most clients of a port say the same host, and comparing two texts costs less than hashing one.
+  #areCandidatesValid = false
+  #hostField: string | undefined
+  #localAddress = ''
+  #isLoopbackConnection = false
 
   /** Registers a claim; returns the claim that has the prefix already and keeps it, if any. */
   add(prefix: UrlPrefix, value: T): T | undefined {
@@ -71,6 +76,7 @@ export class PortRoutes<T extends object> {
     if (trie === undefined) {
       trie = new PathTrie()
       tables.set(host, trie)
+      this.#areCandidatesValid = false
     }
     return trie.add(prefix.path, value)
   }
@@ -81,7 +87,10 @@ export class PortRoutes<T extends object> {
     const host = tableKey(prefix)
     const trie = tables.get(host)
     if (trie === undefined || !trie.remove(prefix.path)) return false
-    if (trie.isEmpty) tables.delete(host)
+    if (trie.isEmpty) {
+      tables.delete(host)
+      this.#areCandidatesValid = false
+    }
     return true
   }
 
@@ -100,9 +109,20 @@ export class PortRoutes<T extends object> {
     localAddress: string,
     isLoopbackConnection: boolean,
   ): T | RouteMiss {
-    const host = hostField === undefined ? hostOfAddress(localAddress) : hostOfField(hostField)
-    if (host.name === '') return MISS_BAD_HOST
-    this.#collectCandidates(host, localAddress, isLoopbackConnection)
+    if (
+      !this.#areCandidatesValid ||
+      hostField !== this.#hostField ||
+      localAddress !== this.#localAddress ||
+      isLoopbackConnection !== this.#isLoopbackConnection
+    ) {
+      const host = hostField === undefined ? hostOfAddress(localAddress) : hostOfField(hostField)
+      if (host.name === '') return MISS_BAD_HOST
+      this.#collectCandidates(host, localAddress, isLoopbackConnection)
+      this.#areCandidatesValid = true
+      this.#hostField = hostField
+      this.#localAddress = localAddress
+      this.#isLoopbackConnection = isLoopbackConnection
+    }
     if (this.#candidates.length === 0) return MISS_HOST
     const shape = shapeOf(path)
     if (shape === PATH_AMBIGUOUS) return this.#findInAllReadings(new PathReadings(path))

@@ -32,9 +32,8 @@ export function encodeClaimed(claimed: Claimed): string {
 /** @throws HttpSysError `EPROTO` when the payload is not an address. */
 export function decodeClaimed(payload: string): Claimed {
   const { address, family, port } = parse(payload)
-  if (typeof address !== 'string' || typeof port !== 'number' || (family !== 'IPv4' && family !== 'IPv6')) {
+  if (typeof address !== 'string' || !isPort(port) || (family !== 'IPv4' && family !== 'IPv6'))
     throw malformed('CLAIMED')
-  }
   return { address, family, port }
 }
 
@@ -60,6 +59,10 @@ export function decodeRefused(payload: string): HttpSysError {
     reason: text('reason', 'the broker refused the claim'),
     remedy: text('remedy', 'Look into broker.log in the runtime directory.'),
   })
+}
+
+function isPort(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65535
 }
 
 function parse(payload: string): Record<string, unknown> {

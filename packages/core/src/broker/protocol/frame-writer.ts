@@ -36,7 +36,9 @@ export class FrameWriter {
   #slab: Slab
   #start = 0
   #end = 0
+  /** Finished frames of earlier slabs and payloads by reference, not yet handed to `transmit`. */
   #chunks: Buffer[] = []
+  #chunkBytes = 0
   #usedSlabs: Slab[] = []
   #isScheduled = false
   #isClosed = false
@@ -52,7 +54,7 @@ export class FrameWriter {
 
   /** Bytes of frames that the other side's kernel buffer has not taken yet. */
   get queuedBytes(): number {
-    return this.inFlightBytes + (this.#end - this.#start)
+    return this.inFlightBytes + this.#chunkBytes + (this.#end - this.#start)
   }
 
   /**
@@ -106,6 +108,7 @@ export class FrameWriter {
     this.view.setUint32(offset, HEADER_BYTES + source.length, true)
     this.#cut()
     this.#chunks.push(Buffer.from(source.buffer, source.byteOffset, source.length))
+    this.#chunkBytes += source.length
   }
 
   /** Writes a frame whose payload is a copy of `source[start, end)`. */
@@ -124,9 +127,9 @@ export class FrameWriter {
     this.#cut()
     const chunks = this.#chunks
     if (chunks.length === 0) return
+    const total = this.#chunkBytes
     this.#chunks = []
-    let total = 0
-    for (const chunk of chunks) total += chunk.length
+    this.#chunkBytes = 0
     this.inFlightBytes += total
     const usedSlabs = this.#usedSlabs
     this.#usedSlabs = []
@@ -137,8 +140,8 @@ export class FrameWriter {
       isSent = true
       this.inFlightBytes -= total
       for (const used of usedSlabs) recycle(used)
-      // Only a slab with nothing of a later flush behind it may start over from its beginning.
-      if (slab === this.#slab && this.inFlightBytes === 0 && this.#end === this.#start) {
+      // Only a slab that nothing else lies in, sent or collected, may start over from its beginning.
+      if (slab === this.#slab && this.queuedBytes === 0) {
         this.#start = 0
         this.#end = 0
       }
@@ -154,6 +157,7 @@ export class FrameWriter {
 
   #drop(): void {
     this.#chunks = []
+    this.#chunkBytes = 0
     this.#usedSlabs = []
     this.#start = this.#end
     if (this.inFlightBytes === 0) this.#start = this.#end = 0
@@ -163,6 +167,7 @@ export class FrameWriter {
   #cut(): void {
     if (this.#end === this.#start) return
     this.#chunks.push(this.bytes.subarray(this.#start, this.#end))
+    this.#chunkBytes += this.#end - this.#start
     this.#start = this.#end
   }
 

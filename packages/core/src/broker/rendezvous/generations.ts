@@ -20,7 +20,10 @@ export async function currentSocketPath(directory: string): Promise<string | und
 }
 
 /** Connects to the current broker; resolves to undefined when there is none, or it is dead. */
-export async function connectToBroker(directory: string, options: Omit<IpcNetConnectOpts, 'path'>): Promise<Socket | undefined> {
+export async function connectToBroker(
+  directory: string,
+  options: Omit<IpcNetConnectOpts, 'path'>,
+): Promise<Socket | undefined> {
   const path = await currentSocketPath(directory)
   if (path === undefined) return undefined
   return new Promise((resolve) => {
@@ -52,7 +55,7 @@ export async function publish(directory: string, privatePath: string): Promise<s
     }
     if ((await highest(directory)) !== number + 1) {
       // This process slept between looking and linking: others have been here.
-      await unlink(path)
+      await unlink(path).catch(ignoreMissing)
       continue
     }
     await removeOlder(directory, number + 1)
@@ -73,8 +76,13 @@ async function highest(directory: string): Promise<number> {
 async function removeOlder(directory: string, number: number): Promise<void> {
   for (const name of await readdir(directory)) {
     const match = NAME.exec(name)
-    if (match !== null && Number(match[1]) < number) await unlink(join(directory, name)).catch(() => {})
+    if (match !== null && Number(match[1]) < number) await unlink(join(directory, name)).catch(ignoreMissing)
   }
+}
+
+/** Others clear up, too. */
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 function isAlive(path: string): Promise<boolean> {
@@ -85,6 +93,8 @@ function isAlive(path: string): Promise<boolean> {
       resolve(true)
     })
     // A full backlog (EAGAIN) means alive and busy; only a refusal or a missing file means dead.
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'))
+    probe.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'),
+    )
   })
 }

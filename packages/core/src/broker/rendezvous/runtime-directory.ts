@@ -20,13 +20,20 @@ const FILE_NAME_BYTES = '/broker-000000.sock'.length
 export function runtimeDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const directory = resolve(env['HTTPSYS_RUNTIME_DIR'] || defaultDirectory(env))
   if (Buffer.byteLength(directory) + FILE_NAME_BYTES > MAX_SOCKET_PATH_BYTES) {
-    throw refused('ENAMETOOLONG', directory, 'the path is too long for a local socket', 'Set HTTPSYS_RUNTIME_DIR to a shorter one.')
+    throw refused(
+      'ENAMETOOLONG',
+      directory,
+      'the path is too long for a local socket',
+      'Set HTTPSYS_RUNTIME_DIR to a shorter one.',
+    )
   }
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     const remedy = 'Set HTTPSYS_RUNTIME_DIR to a directory that this user can write to.'
-    throw refused('EINVAL', directory, `it can't be made (${String((error as NodeJS.ErrnoException).code)})`, remedy)
+    // EEXIST: something else has the name, which the check below says better.
+    if (code !== 'EEXIST') throw refused('EINVAL', directory, `it can't be made (${code})`, remedy)
   }
   check(directory, lstatSync(directory))
   return directory
@@ -47,7 +54,12 @@ function isOwnDirectory(path: string): boolean {
 function check(directory: string, stats: Stats): void {
   const uid = process.getuid?.()
   if (!stats.isDirectory()) {
-    throw refused('EACCES', directory, 'it is not a directory', 'Remove it, or set HTTPSYS_RUNTIME_DIR to another path.')
+    throw refused(
+      'EACCES',
+      directory,
+      'it is not a directory',
+      'Remove it, or set HTTPSYS_RUNTIME_DIR to another path.',
+    )
   }
   if (uid !== undefined && stats.uid !== uid) {
     const remedy = 'Set HTTPSYS_RUNTIME_DIR to a directory of your own.'

@@ -20,7 +20,8 @@ export function setStartMark(directory: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
   const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-  if (age < STALE_MS) return false
+  // A mark from the future means that the clock was set back.
+  if (Math.abs(age) < STALE_MS) return false
   rmSync(path, { force: true })
   return setStartMark(directory)
 }

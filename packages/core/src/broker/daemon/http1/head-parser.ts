@@ -132,7 +132,8 @@ export class HeadParser {
   /** `HTTP/1.1 CR LF`; returns the position behind it. */
   #version(bytes: Uint8Array, start: number, end: number): number {
     const known = Math.min(end - start, 5)
-    for (let index = 0; index < known; index++) if (bytes[start + index] !== 'HTTP/'.charCodeAt(index)) return REJECT_LINE
+    for (let index = 0; index < known; index++)
+      if (bytes[start + index] !== 'HTTP/'.charCodeAt(index)) return REJECT_LINE
     if (end - start < 8) return 0
     const major = bytes[start + 5]! - 48
     const minor = bytes[start + 7]! - 48
@@ -216,7 +217,8 @@ export class HeadParser {
       const name = position
       while (position < end && TOKEN[bytes[position]!] === 1) position++
       if (position === end) return 0
-      if (bytes[position] !== COLON || position === name) return bytes[position] === LF ? REJECT_LINE_BREAK : REJECT_FIELD
+      if (bytes[position] !== COLON || position === name)
+        return bytes[position] === LF ? REJECT_LINE_BREAK : REJECT_FIELD
       const nameEnd = position++
       while (position < end && (bytes[position] === SP || bytes[position] === TAB)) position++
       const value = position

@@ -97,7 +97,14 @@ export class Http1Exchange implements ExchangeSink {
    *
    * @returns the position behind what was used, or -1 when the owner has no free id
    */
-  handOver(claim: OwnerClaim, connectionId: number, head: HeadParser, bytes: Buffer, bodyStart: number, end: number): number {
+  handOver(
+    claim: OwnerClaim,
+    connectionId: number,
+    head: HeadParser,
+    bytes: Buffer,
+    bodyStart: number,
+    end: number,
+  ): number {
     const { peer } = claim
     const id = peer.exchanges.add(this)
     if (id === -1) return -1
@@ -182,7 +189,8 @@ export class Http1Exchange implements ExchangeSink {
 
   /** Returns credit for what the client's connection has taken. */
   grant(): void {
-    if (this.#consumed < CREDIT_STEP_BYTES || this.#connection.isFull || this.#owner === null || this.#isOwnerDone) return
+    if (this.#consumed < CREDIT_STEP_BYTES || this.#connection.isFull || this.#owner === null || this.#isOwnerDone)
+      return
     this.#owner.writer.credit(this.#id, this.#consumed)
     this.#responseWindow += this.#consumed
     this.#consumed = 0
@@ -222,7 +230,8 @@ export class Http1Exchange implements ExchangeSink {
     this.#account(end - bodyStart)
     if (status < 200) throw broken(`status ${status} does not end an exchange`)
     // A body that the client holds back because nobody asked for it may never come, or come late.
-    if ((flags & RESPONSE_FLAG_CLOSE) !== 0 || this.#carrier.isAtEnd || this.#isAwaitingContinue) this.endAfterResponse()
+    if ((flags & RESPONSE_FLAG_CLOSE) !== 0 || this.#carrier.isAtEnd || this.#isAwaitingContinue)
+      this.endAfterResponse()
     const fits = this.#response.head(status, reason, fields, contentLength, flags, bytes, bodyStart, end, isLast)
     this.#afterPiece(fits, isLast)
   }

@@ -28,11 +28,23 @@ const rejects: Record<number, Reject> = {
   [REJECT_TARGET]: { status: 400, reason: 'URL', detail: 'The request target is malformed.' },
   [REJECT_TARGET_TOO_LONG]: { status: 414, reason: 'URL_Length', detail: 'The request line is longer than the limit.' },
   [REJECT_VERSION]: { status: 505, reason: 'Version_N/S', detail: 'Only HTTP/1.1 and HTTP/1.0 are spoken here.' },
-  [REJECT_LINE_BREAK]: { status: 400, reason: 'Invalid_CR/LF', detail: 'Lines must end with CR LF, and neither may stand alone.' },
+  [REJECT_LINE_BREAK]: {
+    status: 400,
+    reason: 'Invalid_CR/LF',
+    detail: 'Lines must end with CR LF, and neither may stand alone.',
+  },
   [REJECT_FIELD]: { status: 400, reason: 'Header', detail: 'A header field is malformed.' },
-  [REJECT_HEAD_TOO_LONG]: { status: 431, reason: 'RequestLength', detail: 'The header fields are longer than the limit.' },
+  [REJECT_HEAD_TOO_LONG]: {
+    status: 431,
+    reason: 'RequestLength',
+    detail: 'The header fields are longer than the limit.',
+  },
   [REJECT_HOST]: { status: 400, reason: 'Hostname', detail: 'Exactly one valid Host field is required.' },
-  [REJECT_CONTENT_LENGTH]: { status: 400, reason: 'Number', detail: 'Content-Length must be one decimal number, given once.' },
+  [REJECT_CONTENT_LENGTH]: {
+    status: 400,
+    reason: 'Number',
+    detail: 'Content-Length must be one decimal number, given once.',
+  },
   [REJECT_CODING]: { status: 501, reason: 'N/I', detail: 'The only transfer coding supported is chunked.' },
   [REJECT_FRAMING]: {
     status: 400,
@@ -41,7 +53,11 @@ const rejects: Record<number, Reject> = {
   },
   [REJECT_CHUNK]: { status: 400, reason: 'BadRequest', detail: 'The chunked entity body is malformed.' },
   [REJECT_CONNECT]: { status: 501, reason: 'N/I', detail: 'CONNECT is for proxies; this server is none.' },
-  [REJECT_TRAILER]: { status: 400, reason: 'Header', detail: 'A trailer field is malformed, too long, or may not be a trailer.' },
+  [REJECT_TRAILER]: {
+    status: 400,
+    reason: 'Header',
+    detail: 'A trailer field is malformed, too long, or may not be a trailer.',
+  },
 }
 
 /** The refusal behind a negative result of a parser. */

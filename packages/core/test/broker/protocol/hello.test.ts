@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { decodeHello, encodeHello } from '../../../src/broker/protocol/hello.ts'
+import { PROTOCOL_VERSION } from '../../../src/broker/protocol/frames.ts'
+
+test.each([1, 4_194_304, 4_294_967_295])('a hello of process %i is read as it was written', (pid) => {
+  expect(decodeHello(encodeHello(pid))).toEqual({ pid })
+})
+
+test.each([
+  '',
+  'HSYS',
+  'HSYS 1',
+  'HSYS 1 ',
+  'HSYS  1 2',
+  'hsys 1 2',
+  'HSYS 1 2 ',
+  ' HSYS 1 2',
+  'HSYS 1 2\n',
+  'HSYS 1 -2',
+  'HSYS 1 2 3',
+  'HSYS 1 12345678901',
+  'HSYS 123456 1',
+  'GET / HTTP/1.1\r\n\r\n',
+])('%j is not a hello', (payload) => {
+  expect(() => decodeHello(payload)).toThrow(
+    expect.objectContaining({
+      code: 'EPROTO',
+      syscall: 'connect',
+      reason: 'it does not speak the httpsys broker protocol',
+    }) as Error,
+  )
+})
+
+test.each([0, PROTOCOL_VERSION + 1, 99_999])('version %i is refused with both versions in the message', (version) => {
+  expect(() => decodeHello(`HSYS ${version} 1`)).toThrow(
+    `it speaks version ${version} of the protocol, this process version ${PROTOCOL_VERSION}`,
+  )
+})

@@ -119,8 +119,9 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onQueueLost(_queue: RequestQueue, error: Error): void {
-    this.#server.emit('error', error)
     this.#server.close()
+    // Without a listener for `error` it ends the process, as an error of a server's socket does.
+    process.nextTick(() => this.#server.emit('error', error))
   }
 
   #emitRequest(exchange: Exchange, request: QueueRequest, response: ServerResponse): void {

@@ -45,7 +45,7 @@ describe('UrlPrefix.parse', () => {
     ['http://[0:0:0:0:0:0:0:1]:80/', 'http://[::1]:80/', 'a long IPv6 address'],
     ['http://[2001:DB8::A]:80/', 'http://[2001:db8::a]:80/', 'IPv6 in upper case'],
     ['http://[::ffff:10.0.0.1]:80/', 'http://10.0.0.1:80/', 'IPv4 written as IPv6'],
-    ['http://[::FFFF:a00:ff01]:80/', 'http://10.0.255.1:80/', 'IPv4 written as IPv6, all in hexadecimal'],
+    ['http://[::FFFF:ac9f:ff01]:80/', 'http://172.159.255.1:80/', 'IPv4 written as IPv6, all in hexadecimal'],
     ['http://my_host:80/', 'http://my_host:80/', 'an underscore'],
   ])('spells the host of %s as %s (%s)', (text, href) => {
     expect(UrlPrefix.parse(text).href).toBe(href)

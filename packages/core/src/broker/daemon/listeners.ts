@@ -41,8 +41,8 @@ export class Listeners {
   acquire(prefix: UrlPrefix): Promise<number> {
     return this.#serially(async () => {
       const scope = scopeOf(prefix)
-      const port =
-        prefix.port === 0 ? await this.#openFree(scope) : (this.#ports.get(prefix.port) ?? newPort(prefix.port))
+      if (prefix.port === 0) return this.#openFree(scope)
+      const port = this.#ports.get(prefix.port) ?? newPort(prefix.port, [])
       port.scopes.push(scope)
       this.#ports.set(port.number, port)
       try {
@@ -138,21 +138,24 @@ export class Listeners {
   }
 
   /** Lets the kernel pick a port that is free on every address of the scope. */
-  async #openFree(scope: Scope): Promise<Port> {
+  async #openFree(scope: Scope): Promise<number> {
     for (;;) {
-      const picked = newPort(0)
+      const picked = newPort(0, [scope])
       try {
         await this.#bind(picked, scope[0]!)
       } catch (error) {
         throw describe(error, 0)
       }
       const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
-      const port = newPort(listener.port)
+      const port = newPort(listener.port, [scope])
       port.listeners.set(address, listener)
       try {
         for (const other of scope) await this.#bind(port, other)
         // Picked for these addresses, it may be a port that claims on other addresses have.
-        if (!this.#ports.has(port.number)) return port
+        if (!this.#ports.has(port.number)) {
+          this.#ports.set(port.number, port)
+          return port.number
+        }
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
           await closeAll(port)
@@ -164,8 +167,8 @@ export class Listeners {
   }
 }
 
-function newPort(number: number): Port {
-  return { number, scopes: [], listeners: new Map() }
+function newPort(number: number, scopes: Scope[]): Port {
+  return { number, scopes, listeners: new Map() }
 }
 
 async function closeAll(port: Port): Promise<void> {

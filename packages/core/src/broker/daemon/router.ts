@@ -109,12 +109,12 @@ export class PortRoutes<T extends object> {
     localAddress: string,
     isLoopbackConnection: boolean,
   ): T | RouteMiss {
-    if (
-      !this.#areCandidatesValid ||
-      hostField !== this.#hostField ||
-      localAddress !== this.#localAddress ||
-      isLoopbackConnection !== this.#isLoopbackConnection
-    ) {
+    const isSameAsBefore =
+      this.#areCandidatesValid &&
+      hostField === this.#hostField &&
+      localAddress === this.#localAddress &&
+      isLoopbackConnection === this.#isLoopbackConnection
+    if (!isSameAsBefore) {
       const host = hostField === undefined ? hostOfAddress(localAddress) : hostOfField(hostField)
       if (host.name === '') return MISS_BAD_HOST
       this.#collectCandidates(host, localAddress, isLoopbackConnection)

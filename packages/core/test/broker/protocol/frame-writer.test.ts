@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { SlowTransmit, encodeFrame, frameRecorder, hex, hexOf } from '../../support/frames.ts'
 import type { Frame } from '../../support/frames.ts'
 
@@ -77,6 +77,17 @@ describe('sending', () => {
     expect(slow.calls).toHaveLength(1)
     expect(slow.calls[0]).toHaveLength(1)
     expect(framesIn(slow.bytes).map(({ id }) => id)).toEqual([1, 2])
+  })
+
+  test('is put off once in a turn, however many frames there are', () => {
+    const putOff = vi.spyOn(globalThis, 'setImmediate')
+    try {
+      const slow = new SlowTransmit()
+      for (let id = 0; id < 10; id++) slow.writer.signal(1, 0, 0, id)
+      expect(putOff).toHaveBeenCalledOnce()
+    } finally {
+      putOff.mockRestore()
+    }
   })
 
   test('happens once when it was asked for before the end of the turn', async () => {

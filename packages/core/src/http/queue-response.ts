@@ -96,8 +96,12 @@ function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): 
     if (statusCode !== 101 || !this[kExchange].isUpgrade) throw invalidFinalStatus(statusCode)
     this[kFlags] |= RESPONSE_OPAQUE
   }
+  if (encoded.fields.length + reasonOf(this as unknown as ServerResponse).length > MAX_HEAD_BYTES) throw tooLarge()
   this._header = `${firstLine}${encoded.fields}\r\n`
 }
+
+/** No client takes as much (curl: 300 KiB in all, browsers: 256 KiB, node:http: 16 KiB), and no backend has to. */
+const MAX_HEAD_BYTES = 60 * 1024
 
 /** Everything that node:http sends after the head was stored comes through here. */
 function send(
@@ -131,6 +135,7 @@ function writeRaw(
   callback?: (() => void) | null,
 ): boolean {
   const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(String(data))
+  if (data.length > MAX_HEAD_BYTES) throw tooLarge()
   if (match !== null && !this.destroyed) this[kExchange].sendInformational(Number(match[1]), match[2]!)
   if (typeof callback === 'function') process.nextTick(callback)
   return true
@@ -154,6 +159,7 @@ const nativeEnd = OutgoingMessage.prototype.end as (this: unknown, ...args: neve
 
 /** The app has ended the response. */
 function finish(this: QueueResponse): void {
+  if (this._trailer.length > MAX_HEAD_BYTES) throw tooLarge()
   const exchange = this[kExchange]
   const chunk = this[kChunk]
   const encoding = this[kChunkEncoding]
@@ -193,6 +199,14 @@ function afterWrite(response: QueueResponse, callback: () => void): void {
   if (response[kExchange].queuedBytes === 0) process.nextTick(callback)
   else if (response[kWriteCallbacks] === null) response[kWriteCallbacks] = [callback]
   else response[kWriteCallbacks].push(callback)
+}
+
+/** The code is that of node:http's client for heads that it refuses to read. */
+function tooLarge(): Error {
+  const error = new RangeError(
+    `The response head is larger than ${MAX_HEAD_BYTES} bytes: send less, or send it in the body`,
+  )
+  return Object.assign(error, { code: 'ERR_HTTP_HEADERS_TOO_LARGE' })
 }
 
 function invalidFinalStatus(status: number): Error {

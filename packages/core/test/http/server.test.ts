@@ -355,6 +355,21 @@ describe('responses', () => {
     expect([size, hasWaited]).toEqual([512 * 65_536, true])
   })
 
+  test('with a head that no client would read are an error of that response only', async () => {
+    await using one = await serve((req, res) => {
+      if (req.url === '/app/small') return res.end('small')
+      try {
+        res.setHeader('X-Huge', 'x'.repeat(300_000))
+        res.end()
+      } catch (error) {
+        res.removeHeader('X-Huge')
+        res.end((error as NodeJS.ErrnoException).code)
+      }
+    })
+    expect((await fetchText(one.port, '/app/huge')).text).toBe('ERR_HTTP_HEADERS_TOO_LARGE')
+    expect((await fetchText(one.port, '/app/small')).text).toBe('small')
+  })
+
   test('that break their own Content-Length break the connection, not the next response', async () => {
     const more = await rawResponse((_req, res) => {
       res.writeHead(200, { 'Content-Length': '3' })

@@ -17,13 +17,12 @@ VALUE.fill(0, 0, 32)
 VALUE[9] = 1
 VALUE[127] = 0
 
-/**
- * Request targets: everything visible but `#`, and bytes above ASCII, which RFC 3986 forbids but clients send and node:http takes.
- */
+/** RFC 3986: request targets are visible ASCII without `#`; which of it a URL may hold is the app's business. */
 export const TARGET = new Uint8Array(256).fill(1)
 TARGET.fill(0, 0, 33)
 TARGET[127] = 0
 TARGET[35] = 0
+TARGET.fill(0, 128)
 
 /** Host and authority: names, address literals and a port; what could end an authority or hide another is not in it. */
 export const HOST = tableOf("-._~!$&'()*+;=%:[]" + ALPHANUMERIC)

@@ -17,6 +17,9 @@ const MAX_TRAILER_BYTES = 16_384
 const CR = 13
 const LF = 10
 const SEMICOLON = 59
+const EQUALS = 61
+const QUOTE = 34
+const BACKSLASH = 92
 
 /** RFC 9110 section 6.5.1: fields that frame, route or authenticate can't come after the fact. */
 const FORBIDDEN_TRAILERS =
@@ -44,6 +47,7 @@ export class ChunkedDecoder {
   #remaining = 0
   #digits = 0
   #extensionBytes = 0
+  #extensionPart: 'nameStart' | 'name' | 'valueStart' | 'value' | 'quoted' | 'quotedPair' | 'quotedEnd' = 'nameStart'
 
   /**
    * Takes `bytes[position, end)` up to the next event.
@@ -111,15 +115,51 @@ export class ChunkedDecoder {
     }
     if (this.#digits === 0) return REJECT_CHUNK
     if (byte === CR) this.#state = 'sizeEnd'
-    else if (byte === SEMICOLON) this.#state = 'extension'
-    else return REJECT_CHUNK
+    else if (byte === SEMICOLON) {
+      this.#state = 'extension'
+      this.#extensionPart = 'nameStart'
+    } else return REJECT_CHUNK
     return 0
   }
 
+  /** `;name`, `;name=value` or `;name="quoted"`: they are dropped, but one that is malformed may hide a line's end. */
   #extension(byte: number): number {
     if (++this.#extensionBytes > MAX_EXTENSION_BYTES) return REJECT_CHUNK
-    if (byte === CR) this.#state = 'sizeEnd'
-    else if (VALUE[byte] === 0) return REJECT_CHUNK
+    const isToken = TOKEN[byte] === 1
+    switch (this.#extensionPart) {
+      case 'nameStart':
+        if (!isToken) return REJECT_CHUNK
+        this.#extensionPart = 'name'
+        return 0
+      case 'name':
+        if (isToken) return 0
+        if (byte !== EQUALS) return this.#extensionEnd(byte)
+        this.#extensionPart = 'valueStart'
+        return 0
+      case 'valueStart':
+        if (!isToken && byte !== QUOTE) return REJECT_CHUNK
+        this.#extensionPart = isToken ? 'value' : 'quoted'
+        return 0
+      case 'value':
+        return isToken ? 0 : this.#extensionEnd(byte)
+      case 'quoted':
+        if (VALUE[byte] === 0) return REJECT_CHUNK
+        if (byte === QUOTE) this.#extensionPart = 'quotedEnd'
+        else if (byte === BACKSLASH) this.#extensionPart = 'quotedPair'
+        return 0
+      case 'quotedPair':
+        if (VALUE[byte] === 0) return REJECT_CHUNK
+        this.#extensionPart = 'quoted'
+        return 0
+      case 'quotedEnd':
+        return this.#extensionEnd(byte)
+    }
+  }
+
+  #extensionEnd(byte: number): number {
+    if (byte === SEMICOLON) this.#extensionPart = 'nameStart'
+    else if (byte === CR) this.#state = 'sizeEnd'
+    else return REJECT_CHUNK
     return 0
   }
 

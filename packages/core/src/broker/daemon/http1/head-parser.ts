@@ -270,6 +270,7 @@ export class HeadParser {
 
   #length(bytes: Uint8Array, start: number, end: number): number {
     if (this.contentLength !== -1 || start === end || end - start > 15) return REJECT_CONTENT_LENGTH
+    if (hasTabAround(bytes, start, end)) return REJECT_CONTENT_LENGTH
     let length = 0
     for (let position = start; position < end; position++) {
       const digit = bytes[position]! - 48
@@ -281,7 +282,7 @@ export class HeadParser {
   }
 
   #coding(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#hasTransferEncoding) return REJECT_FRAMING
+    if (this.#hasTransferEncoding || hasTabAround(bytes, start, end)) return REJECT_FRAMING
     this.#hasTransferEncoding = true
     if (equalsIgnoringCase(bytes, start, end, 'chunked')) this.isChunked = true
     return 0
@@ -312,6 +313,15 @@ export class HeadParser {
     if (this.minor === 0) this.expect = 0
     return 0
   }
+}
+
+/** Parsers differ on tabs around the fields that frame; nobody sends them in good faith. */
+function hasTabAround(bytes: Uint8Array, start: number, end: number): boolean {
+  let before = start - 1
+  while (bytes[before] === SP) before--
+  let behind = end
+  while (bytes[behind] === SP) behind++
+  return bytes[before] === TAB || bytes[behind] === TAB
 }
 
 function equalsExactly(bytes: Uint8Array, start: number, end: number, text: string): boolean {

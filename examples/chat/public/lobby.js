@@ -31,4 +31,4 @@ function item({ name, members, messages }) {
 }
 
 await refresh()
-setInterval(refresh, 3000)
+setInterval(() => void refresh(), 3000)

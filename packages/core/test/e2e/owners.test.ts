@@ -72,7 +72,8 @@ describe('independent processes on one port', () => {
     await using site = new Site()
     const owners = Array.from({ length: 8 }, (_, index) => site.start(`/${index}/`))
     await Promise.all(owners.map((owner) => owner.next('listening')))
-    expect(site.brokers()).toHaveLength(1)
+    // One that lost the race may still be on its way out; two that live would both stay.
+    await expect.poll(() => site.brokers()).toHaveLength(1)
   })
 
   test('the broker outlives the process that started it, and leaves when no owner is left', async () => {

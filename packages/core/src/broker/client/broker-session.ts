@@ -41,6 +41,8 @@ class BrokerQueue implements RequestQueue {
   prefix: UrlPrefix
   address: QueueAddress
   isRef = true
+  /** The broker has granted the claim at least once: it is made again when the broker is lost. */
+  isLive = false
   readonly id: number
   readonly listener: ExchangeListener
   readonly #session: BrokerSession
@@ -62,6 +64,10 @@ class BrokerQueue implements RequestQueue {
     this.#session.updateRef()
   }
 }
+
+/** A broker answers at once, unless it is stopped or the machine is very busy. */
+const HELLO_TIMEOUT_MS = 15_000
+const MAX_ATTEMPTS = 5
 
 interface Waiter {
   readonly resolve: () => void
@@ -101,7 +107,6 @@ export class BrokerSession implements ExchangeHome {
     const queue = new BrokerQueue(this, this.#nextClaimId++, prefix, listener)
     this.#queues.set(queue.id, queue)
     try {
-      await this.#connected()
       await this.#claim(queue)
       return queue
     } catch (error) {
@@ -177,6 +182,10 @@ export class BrokerSession implements ExchangeHome {
     })
     const writer = new FrameWriter((chunks, done) => transmit(socket, chunks, done))
     socket.on('error', () => {})
+    const timer = setTimeout(() => {
+      onHello?.(silent())
+      socket.destroy()
+    }, HELLO_TIMEOUT_MS)
     try {
       await new Promise<void>((resolve, reject) => {
         onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
@@ -185,6 +194,7 @@ export class BrokerSession implements ExchangeHome {
       })
     } finally {
       onHello = null
+      clearTimeout(timer)
     }
     this.#socket = socket
     this.writer = writer
@@ -192,11 +202,25 @@ export class BrokerSession implements ExchangeHome {
     this.updateRef()
   }
 
+  /** Claims until the broker answers: one that was just leaving breaks the connection, and the next one is started. */
   async #claim(queue: BrokerQueue): Promise<void> {
-    const { prefix } = queue
-    await new Promise<void>((resolve, reject) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#connected()
+        await this.#askFor(queue)
+        queue.isLive = true
+        return
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || (error as HttpSysError).code !== 'ECONNRESET') throw error
+      }
+    }
+  }
+
+  #askFor(queue: BrokerQueue): Promise<void> {
+    const { href, mode } = queue.prefix
+    return new Promise<void>((resolve, reject) => {
       this.#claiming.set(queue.id, { resolve, reject })
-      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href: prefix.href, mode: prefix.mode }), 'utf8')
+      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href, mode }), 'utf8')
     })
   }
 
@@ -230,13 +254,14 @@ export class BrokerSession implements ExchangeHome {
     for (const connection of connections) {
       if (connection !== undefined) this.#eachListener((listener) => listener.onConnectionClosed(connection))
     }
-    for (const queue of this.#queues.values()) void this.#reopen(queue)
+    for (const queue of this.#queues.values()) if (queue.isLive) void this.#reopen(queue)
   }
 
   async #reopen(queue: BrokerQueue): Promise<void> {
     try {
-      await this.#connected()
-      if (this.#queues.has(queue.id)) await this.#claim(queue)
+      await this.#claim(queue)
+      // Closed meanwhile, when there was nobody to give it back to.
+      if (!this.#queues.has(queue.id)) this.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
     } catch (error) {
       if (!this.#queues.delete(queue.id)) return
       queue.listener.onQueueLost(queue, error as Error)
@@ -378,6 +403,16 @@ function transmit(socket: Socket, chunks: Buffer[], done: () => void): void {
   for (let index = 0; index < last; index++) socket.write(chunks[index]!)
   socket.write(chunks[last]!, done)
   if (last > 0) socket.uncork()
+}
+
+function silent(): HttpSysError {
+  return new HttpSysError({
+    code: 'ETIMEDOUT',
+    syscall: 'connect',
+    subject: 'httpsys broker',
+    reason: `it takes connections but has not answered within ${HELLO_TIMEOUT_MS / 1000} s`,
+    remedy: 'Look whether its process is stopped or very busy; when it is killed a new one is started.',
+  })
 }
 
 function lost(): HttpSysError {

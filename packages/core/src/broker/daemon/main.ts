@@ -7,7 +7,7 @@ import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { Broker } from './broker.ts'
 
 /** How long a broker that nobody asked for by hand stays without any owner process; milliseconds. */
-const IDLE_EXIT_MS = Number(process.env['HTTPSYS_BROKER_IDLE_EXIT'] || 10_000)
+const IDLE_EXIT_MS = readMilliseconds('HTTPSYS_BROKER_IDLE_EXIT', 10_000)
 
 /** The daemon that the first listening process starts: serves until no owner has been connected for a while. */
 async function main(): Promise<void> {
@@ -38,6 +38,15 @@ async function main(): Promise<void> {
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
+}
+
+/** A wrong value must not keep the apps from listening: it is noted, and the default used. */
+function readMilliseconds(name: string, otherwise: number): number {
+  const text = process.env[name]
+  if (!text) return otherwise
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  console.error(`${name} is "${text}", not a number of milliseconds: using ${otherwise}`)
+  return otherwise
 }
 
 await main()

@@ -114,7 +114,9 @@ function send(
     if (data.length > 0) {
       this[kChunk] = data
       this[kChunkEncoding] = encoding ?? null
-    } else if (typeof callback === 'function') this[kOnFinish] = callback
+    }
+    // Node 24 hands over what emits `'finish'` together with the last piece, earlier ones with an empty piece behind it.
+    if (typeof callback === 'function') this[kOnFinish] = callback
     return true
   }
   if (this.destroyed) return false

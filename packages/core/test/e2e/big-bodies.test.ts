@@ -7,8 +7,11 @@ import { Site, residentMebibytes } from './processes.ts'
 
 const MEBIBYTE = 1024 * 1024
 const SIZE = 1024
-/** What a process may grow by while a body of a gibibyte passes through it. */
-const MAX_GROWTH_MIB = 64
+/**
+ * What a process may grow by while a body of a gibibyte passes through it. The app's share is garbage that V8 has not collected
+ * yet: under plain node:http the same handler grows by 40 MiB on Node 20 and by 87 on Node 24.
+ */
+const MAX_GROWTH_MIB = { broker: 40, app: 120 }
 
 const pattern = Buffer.alloc(MEBIBYTE, Buffer.from(Array.from({ length: 251 }, (_, index) => index)))
 
@@ -34,6 +37,11 @@ function watchMemory(pids: Record<string, number>): () => Record<string, number>
     look()
     return Object.fromEntries(names.map((name, index) => [name, Math.round(growth[index]!)]))
   }
+}
+
+function expectLittle(growth: Record<string, number>): void {
+  expect(growth['broker']).toBeLessThan(MAX_GROWTH_MIB.broker)
+  expect(growth['app']).toBeLessThan(MAX_GROWTH_MIB.app)
 }
 
 async function upload(
@@ -64,7 +72,7 @@ test.each([
     expect(await upload(site, '/1/upload', headers)).toEqual({ size: SIZE * MEBIBYTE, hash: expectedHash() })
     const growth = stop()
     console.log('growth in MiB', growth)
-    for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
+    expectLittle(growth)
   },
 )
 
@@ -85,7 +93,7 @@ test('an app that stops reading stops the client, and the broker keeps little', 
     if (!drained) break
   }
   expect(sent).toBeLessThan(64)
-  expect(Math.max(...Object.values(stop()))).toBeLessThan(MAX_GROWTH_MIB)
+  expectLittle(stop())
   outgoing.destroy()
 })
 
@@ -113,7 +121,7 @@ test(
     expect([size, hash.digest('hex')]).toEqual([SIZE * MEBIBYTE, expectedHash()])
     const growth = stop()
     console.log('growth in MiB', growth)
-    for (const mebibytes of Object.values(growth)) expect(mebibytes).toBeLessThan(MAX_GROWTH_MIB)
+    expectLittle(growth)
   },
 )
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Agent, createServer, get, request } from 'node:http'
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -305,6 +305,33 @@ describe('responses', () => {
     expect(text).toMatch(pattern)
   })
 
+  test.each([
+    ['end()', (res: ServerResponse, done: () => void) => res.end(done)],
+    ['end(data)', (res: ServerResponse, done: () => void) => res.end('x', done)],
+    ['end(data, encoding)', (res: ServerResponse, done: () => void) => res.end('x', 'latin1', done)],
+    ['write, then end(data)', (res: ServerResponse, done: () => void) => res.write('a') && res.end('x', done)],
+    ['writeHead, then end(data)', (res: ServerResponse, done: () => void) => res.writeHead(200).end('x', done)],
+    [
+      'a body larger than the window',
+      (res: ServerResponse, done: () => void) => res.end(Buffer.alloc(1_000_000), done),
+    ],
+  ])('emit finish, call back and emit close, once each, after %s', async (_what, finish) => {
+    const events: string[] = []
+    let flags: unknown
+    await rawResponse((_req, res) => {
+      res.on('finish', () => {
+        events.push('finish')
+        flags = [res.writableEnded, res.writableFinished, res.headersSent]
+      })
+      res.on('close', () => events.push('close'))
+      finish(res, () => events.push('callback'))
+    })
+    // Node 24 calls back before it emits finish, earlier ones after.
+    await expect.poll(() => events.toSorted()).toEqual(['callback', 'close', 'finish'])
+    expect(events[2]).toBe('close')
+    expect(flags).toEqual([true, true, true])
+  })
+
   test('keep the app’s header names, values and lines', async () => {
     const text = await rawResponse((_req, res) => {
       res.setHeader('X-Mixed-cAsE', 'Value')
@@ -384,38 +411,18 @@ describe('responses', () => {
   })
 
   test.each([
-    [
-      'a header value with a line break',
-      (res: import('node:http').ServerResponse) => res.setHeader('X', 'a\r\nB: c'),
-      'ERR_INVALID_CHAR',
-    ],
-    [
-      'a header name with a space',
-      (res: import('node:http').ServerResponse) => res.setHeader('X Y', 'a'),
-      'ERR_INVALID_HTTP_TOKEN',
-    ],
+    ['a header value with a line break', (res: ServerResponse) => res.setHeader('X', 'a\r\nB: c'), 'ERR_INVALID_CHAR'],
+    ['a header name with a space', (res: ServerResponse) => res.setHeader('X Y', 'a'), 'ERR_INVALID_HTTP_TOKEN'],
     [
       'headers after the head',
-      (res: import('node:http').ServerResponse) => res.flushHeaders() ?? res.setHeader('X', 'y'),
+      (res: ServerResponse) => res.flushHeaders() ?? res.setHeader('X', 'y'),
       'ERR_HTTP_HEADERS_SENT',
     ],
-    [
-      'a body that is no text and no bytes',
-      (res: import('node:http').ServerResponse) => res.end({}),
-      'ERR_INVALID_ARG_TYPE',
-    ],
-    [
-      'a status that is none',
-      (res: import('node:http').ServerResponse) => res.writeHead(42),
-      'ERR_HTTP_INVALID_STATUS_CODE',
-    ],
-    [
-      'a bad header in writeHead',
-      (res: import('node:http').ServerResponse) => res.writeHead(200, { X: 'a\nb' }),
-      'ERR_INVALID_CHAR',
-    ],
+    ['a body that is no text and no bytes', (res: ServerResponse) => res.end({}), 'ERR_INVALID_ARG_TYPE'],
+    ['a status that is none', (res: ServerResponse) => res.writeHead(42), 'ERR_HTTP_INVALID_STATUS_CODE'],
+    ['a bad header in writeHead', (res: ServerResponse) => res.writeHead(200, { X: 'a\nb' }), 'ERR_INVALID_CHAR'],
   ])('%s is the error that node:http gives', async (_what, misuse, code) => {
-    const outcome = (res: import('node:http').ServerResponse): void => {
+    const outcome = (res: ServerResponse): void => {
       try {
         misuse(res)
         res.end('no error')
@@ -428,7 +435,7 @@ describe('responses', () => {
 })
 
 /** What an app sees of a client that leaves, in order. */
-function watch(req: IncomingMessage, res: import('node:http').ServerResponse, events: string[]): void {
+function watch(req: IncomingMessage, res: ServerResponse, events: string[]): void {
   for (const event of ['aborted', 'end', 'close'] as const) req.on(event, () => events.push(`req ${event}`))
   req.on('error', (error: NodeJS.ErrnoException) => events.push(`req error ${error.code}`))
   for (const event of ['finish', 'close'] as const) res.on(event, () => events.push(`res ${event}`))
@@ -459,7 +466,7 @@ describe('a client that leaves is noticed as with node:http', () => {
     leave: 'end' | 'reset',
   ) {
     const events: string[] = []
-    const seen = new Promise<[IncomingMessage, import('node:http').ServerResponse]>((resolve) => {
+    const seen = new Promise<[IncomingMessage, ServerResponse]>((resolve) => {
       server.once('request', (req, res) => {
         watch(req, res, events)
         handler(req, res)

@@ -16,11 +16,14 @@ export type OnFrame = (
   end: number,
 ) => void
 
-const EMPTY = Buffer.alloc(0)
+/** A buffer for frames in pieces is kept for the next one up to this size; larger frames are rare. */
+const MAX_KEPT_BYTES = 80 * 1024
 
 /** Cuts a byte stream into frames; a frame that spans several reads is put together in a buffer of its own. */
 export class FrameReader {
-  #rest = EMPTY
+  /** The frame that is being put together, and how much of it is there. */
+  #rest: Buffer = Buffer.alloc(0)
+  #restView: DataView = new DataView(new ArrayBuffer(0))
   #restLength = 0
   #source: Buffer | null = null
   #sourceView: DataView | null = null
@@ -66,30 +69,38 @@ export class FrameReader {
     this.#append(bytes, position, position + taken)
     position += taken
     if (this.#restLength === length) {
-      const frame = this.#rest
-      this.#rest = EMPTY
       this.#restLength = 0
-      this.#emit(frame, new DataView(frame.buffer, frame.byteOffset, frame.length), 0, length)
+      this.#emit(this.#rest, this.#restView, 0, length)
+      if (this.#rest.length > MAX_KEPT_BYTES) this.#setRest(Buffer.alloc(0))
     }
     return position
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {
-    const length = end - start >= HEADER_BYTES ? checkLength(bytes.readUInt32LE(start)) : HEADER_BYTES
-    this.#rest = Buffer.allocUnsafe(length)
+    if (end - start >= HEADER_BYTES) this.#ensure(checkLength(bytes.readUInt32LE(start)))
     this.#append(bytes, start, end)
   }
 
   #append(bytes: Buffer, start: number, end: number): void {
     const needed = this.#restLength + (end - start)
-    const length = this.#restLength >= HEADER_BYTES ? this.#rest.readUInt32LE(0) : needed
-    if (this.#rest.length < Math.max(needed, length)) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, length))
-      this.#rest.copy(larger, 0, 0, this.#restLength)
-      this.#rest = larger
-    }
+    this.#ensure(needed < HEADER_BYTES ? HEADER_BYTES : needed)
     bytes.copy(this.#rest, this.#restLength, start, end)
     this.#restLength = needed
+    // Now the length is known: room for all of the frame at once.
+    if (needed === HEADER_BYTES) this.#ensure(checkLength(this.#rest.readUInt32LE(0)))
+  }
+
+  /** Makes room; what is there already is kept. */
+  #ensure(length: number): void {
+    if (this.#rest.length >= length) return
+    const larger = Buffer.allocUnsafeSlow(Math.max(length, 4096))
+    this.#rest.copy(larger, 0, 0, this.#restLength)
+    this.#setRest(larger)
+  }
+
+  #setRest(buffer: Buffer): void {
+    this.#rest = buffer
+    this.#restView = new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
   }
 
   #emit(bytes: Buffer, view: DataView, start: number, end: number): void {

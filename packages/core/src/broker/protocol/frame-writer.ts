@@ -1,6 +1,7 @@
 import { FRAME_CREDIT, CREDIT_BYTES, HEADER_BYTES } from './frames.ts'
 
-const SLAB_BYTES = 64 * 1024
+/** Room for a frame with a whole read of 64 KiB in it, and for some small ones. */
+const SLAB_BYTES = 72 * 1024
 /** Slabs kept for reuse; more are left to the garbage collector. */
 const MAX_SPARE_SLABS = 16
 /** Payloads from this size on are sent from where they lie instead of being copied. */
@@ -113,9 +114,6 @@ export class FrameWriter {
 
   /** Writes a frame whose payload is a copy of `source[start, end)`. */
   copy(type: number, flags: number, aux: number, id: number, source: Buffer, start: number, end: number): void {
-    if (end - start >= BY_REFERENCE_BYTES) {
-      return this.payload(type, flags, aux, id, Buffer.from(source.subarray(start, end)))
-    }
     const offset = this.reserve(HEADER_BYTES + end - start, type, flags, aux, id)
     source.copy(this.bytes, offset + HEADER_BYTES, start, end)
   }

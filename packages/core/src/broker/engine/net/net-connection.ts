@@ -4,6 +4,11 @@ import type { EngineConnection, EngineConnectionHandler } from '../engine.ts'
 /** One buffer for all reads: every read is consumed before the next one starts. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 
+/** Copies from this size on are made in buffers that are used again. */
+const POOLED_BYTES = 16 * 1024
+const MAX_SPARE_BUFFERS = 32
+const spareBuffers: Buffer[] = []
+
 /** libuv's handle of an accepted socket; `pauseOnConnect` leaves it idle, so a reader of our own can take it over. */
 interface SocketHandle {
   reading: boolean
@@ -49,7 +54,17 @@ export class NetConnection implements EngineConnection {
   }
 
   write(bytes: Buffer, start: number, end: number): void {
-    this.#socket.write(Buffer.from(bytes.subarray(start, end)))
+    const length = end - start
+    if (length < POOLED_BYTES || length > READ_BUFFER.length) {
+      this.#socket.write(Buffer.from(bytes.subarray(start, end)))
+      return
+    }
+    // Large bodies would make garbage faster than it is collected.
+    const copy = spareBuffers.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER.length)
+    bytes.copy(copy, 0, start, end)
+    this.#socket.write(copy.subarray(0, length), () => {
+      if (spareBuffers.length < MAX_SPARE_BUFFERS) spareBuffers.push(copy)
+    })
   }
 
   writeChunks(chunks: Buffer[], done: () => void): void {

@@ -4,13 +4,10 @@ import { constants } from 'node:os'
 export const HTTP_SYS_ERROR_CODES = [
   'EACCES',
   'EADDRINUSE',
-  'ECONNREFUSED',
   'ECONNRESET',
   'EINVAL',
   'ENAMETOOLONG',
-  'ENOENT',
   'ENOTSUP',
-  'EPIPE',
   'EPROTO',
   'ETIMEDOUT',
 ] as const

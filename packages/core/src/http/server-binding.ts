@@ -83,21 +83,33 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onBody(exchange: Exchange, chunk: Buffer): void {
-    const transaction = exchange.context as Transaction
-    if (transaction.response === null) transaction.socket.onBytes(chunk)
-    else pushBody(transaction.request, chunk)
+    const { socket, request, response } = exchange.context as Transaction
+    try {
+      if (response === null) socket.onBytes(chunk)
+      else pushBody(request, chunk)
+    } catch (error) {
+      rethrowLater(error)
+    }
   }
 
   onBodyEnd(exchange: Exchange, rawTrailers: string[]): void {
-    const transaction = exchange.context as Transaction
-    if (transaction.response === null) transaction.socket.onClientEnd()
-    else endBody(transaction.request, rawTrailers)
+    const { socket, request, response } = exchange.context as Transaction
+    try {
+      if (response === null) socket.onClientEnd()
+      else endBody(request, rawTrailers)
+    } catch (error) {
+      rethrowLater(error)
+    }
   }
 
   onWritable(exchange: Exchange): void {
-    const { response, socket } = exchange.context as Transaction
-    if (response === null) socket.onWritable()
-    else onResponseWritable(response)
+    const { socket, response } = exchange.context as Transaction
+    try {
+      if (response === null) socket.onWritable()
+      else onResponseWritable(response)
+    } catch (error) {
+      rethrowLater(error)
+    }
   }
 
   onDisconnect(exchange: Exchange, kind: DisconnectKind): void {

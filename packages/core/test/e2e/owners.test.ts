@@ -157,6 +157,23 @@ describe('a process that dies', () => {
     expect((await failing).status).toBe(502)
   })
 
+  test('would have died of exceptions, but catches them, goes on answering', async () => {
+    await using site = new Site()
+    const owner = await site.listen('/1/')
+    owner.tell('catch')
+    await owner.next('catching')
+    using thrower = await RawClient.open(site.port)
+    thrower.write('GET /1/throw HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(await owner.next('caught')).toMatchObject({ message: 'thrown by the app' })
+    using reader = await RawClient.open(site.port)
+    reader.write('POST /1/throw-in-data HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nbody')
+    await owner.next('reading')
+    reader.write('more')
+    expect(await owner.next('caught')).toMatchObject({ message: 'thrown while reading' })
+    for (let count = 0; count < 20; count++) expect((await get(site, '/1/x')).status).toBe(200)
+    expect([thrower.isClosed, reader.isClosed]).toEqual([false, false])
+  })
+
   test('by process.exit with requests open does so at once', async () => {
     await using site = new Site()
     const owner = await site.listen('/1/')

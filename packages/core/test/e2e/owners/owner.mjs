@@ -18,6 +18,7 @@ const server = createServer((request, response) => {
     return void held.push(response)
   }
   if (path === '/throw') throw new Error('thrown by the app')
+  if (path === '/throw-in-data') return failWhileReading(request)
   if (path === '/exit') process.exit(3)
   if (path === '/upload') return upload(request, response)
   if (path === '/slow-upload') return slowUpload(request, response)
@@ -25,6 +26,16 @@ const server = createServer((request, response) => {
   response.setHeader('X-Pid', process.pid)
   response.end(`owner ${text} ${request.url}`)
 })
+
+/** Takes one piece, so that the stream flows, and throws at the next. */
+function failWhileReading(request) {
+  request.once('data', () => {
+    process.send({ kind: 'reading' })
+    request.on('data', () => {
+      throw new Error('thrown while reading')
+    })
+  })
+}
 
 function upload(request, response) {
   const hash = createHash('sha1')
@@ -73,6 +84,10 @@ const commands = {
   unref: () => {
     server.unref()
     process.disconnect()
+  },
+  catch: () => {
+    process.on('uncaughtException', ({ message }) => process.send({ kind: 'caught', message }))
+    process.send({ kind: 'catching' })
   },
   disconnect: () => process.disconnect(),
   rss: () => process.send({ kind: 'rss', bytes: process.memoryUsage.rss() }),

@@ -332,6 +332,16 @@ describe('responses', () => {
     expect(flags).toEqual([true, true, true])
   })
 
+  test('to HEAD may tell a length, and the connection goes on', async () => {
+    await using one = await serve((_req, res) => res.writeHead(200, { 'Content-Length': 5 }).end())
+    using client = await RawClient.open(one.port)
+    client.write('HEAD /app/ HTTP/1.1\r\nHost: localhost\r\n\r\nHEAD /nobody HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    client.write('HEAD /app/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    const heads = (await client.untilEnd()).split('\r\n\r\n')
+    expect(heads.map((head) => head.slice(9, 12))).toEqual(['200', '404', '200', ''])
+    expect(heads[0]).toContain('Content-Length: 5')
+  })
+
   test('keep the app’s header names, values and lines', async () => {
     const text = await rawResponse((_req, res) => {
       res.setHeader('X-Mixed-cAsE', 'Value')
@@ -403,6 +413,12 @@ describe('responses', () => {
       res.end('too much')
     })
     expect(more).not.toContain('too')
+    const later = await rawResponse((_req, res) => {
+      res.writeHead(200, { 'Content-Length': '4' })
+      res.write('ab')
+      setImmediate(() => res.end('cd and too much'))
+    })
+    expect(later).toMatch(/ab$/)
     const less = await rawResponse((_req, res) => {
       res.writeHead(200, { 'Content-Length': '30' })
       res.end('little')
@@ -499,6 +515,46 @@ describe('a client that leaves is noticed as with node:http', () => {
       expect(await observe(ours.server, ours.port, bytes, handler, leave)).toEqual(expected)
     })
   }
+})
+
+test('a request that a client sent before it left is abandoned when its turn comes', async () => {
+  const seen: string[] = []
+  const abandoned = new Promise<void>((resolve) => {
+    void serve((req, res) => {
+      seen.push(req.url!)
+      if (req.url === '/app/first') return res.end('first')
+      res.on('close', resolve)
+    }).then(async (one) => {
+      const client = await RawClient.open(one.port)
+      client.write(
+        'GET /app/first HTTP/1.1\r\nHost: localhost\r\n\r\nGET /app/second HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      )
+      client.socket.end()
+      await client.untilEnd()
+      await one[Symbol.asyncDispose]()
+    })
+  })
+  await abandoned
+  expect(seen).toEqual(['/app/first', '/app/second'])
+})
+
+test('a client that pipelines without end is no longer read, and answered in full later', async () => {
+  let release = (): void => {}
+  await using one = await serve((req, res) => {
+    if (req.url === '/app/first') release = () => res.end('first ')
+    else res.end('next ')
+  })
+  using client = await RawClient.open(one.port)
+  client.write('GET /app/first HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(one.server, 'request')
+  const next = 'GET /app/next HTTP/1.1\r\nHost: localhost\r\nX-Fill: ' + 'x'.repeat(8000) + '\r\n\r\n'
+  // Far more than the kernel's buffers and the broker's 64 KiB hold.
+  const count = 3000
+  for (let index = 0; index < count; index++) client.write(next)
+  for (let index = 0; index < 50; index++) await fetchText(one.port, '/app/other')
+  expect(client.socket.writableLength).toBeGreaterThan(1024 * 1024)
+  release()
+  await client.until('next ', count)
 })
 
 test('destroying the request breaks the connection', async () => {

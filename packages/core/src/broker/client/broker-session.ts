@@ -1,11 +1,11 @@
 import { latin1 } from '../../base/latin1.ts'
 import type { Socket } from 'node:net'
-import { HttpSysError } from '../../base/errors.ts'
-import { UrlPrefix } from '../../base/url-prefix.ts'
-import type { ExchangeListener, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
+import type { HttpSysError } from '../../base/errors.ts'
+import type { UrlPrefix } from '../../base/url-prefix.ts'
+import type { ExchangeListener, RequestQueue } from '../../queue/exchange.ts'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts'
-import { FrameReader } from '../protocol/frame-reader.ts'
-import { FrameWriter } from '../protocol/frame-writer.ts'
+import type { OnFrame } from '../protocol/frame-reader.ts'
+import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CONNECTION_ENCRYPTED,
   CREDIT_BYTES,
@@ -19,7 +19,6 @@ import {
   FRAME_CONNECTION_CLOSED,
   FRAME_CREDIT,
   FRAME_DISCONNECT,
-  FRAME_HELLO,
   FRAME_REFUSED,
   FRAME_RELEASE,
   FRAME_RELEASED,
@@ -28,45 +27,15 @@ import {
   HEADER_BYTES,
   REQUEST_FIXED_BYTES,
 } from '../protocol/frames.ts'
-import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import { SLOT_MASK } from '../protocol/limits.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { BrokerExchange } from './broker-exchange.ts'
 import type { ExchangeHome } from './broker-exchange.ts'
-import { findBroker } from './find-broker.ts'
+import { BrokerQueue } from './broker-queue.ts'
+import type { QueueHome } from './broker-queue.ts'
+import { lost, openConnection } from './open-connection.ts'
 import { parseRawHeaders } from './raw-headers.ts'
 
-/** A claim of this process, live or about to be. */
-class BrokerQueue implements RequestQueue {
-  prefix: UrlPrefix
-  address: QueueAddress
-  isRef = true
-  /** The broker has granted the claim at least once: it is made again when the broker is lost. */
-  isLive = false
-  readonly id: number
-  readonly listener: ExchangeListener
-  readonly #session: BrokerSession
-
-  constructor(session: BrokerSession, id: number, prefix: UrlPrefix, listener: ExchangeListener) {
-    this.#session = session
-    this.id = id
-    this.prefix = prefix
-    this.listener = listener
-    this.address = { address: '', family: 'IPv4', port: prefix.port }
-  }
-
-  shutdown(): Promise<void> {
-    return this.#session.release(this)
-  }
-
-  setRef(isRef: boolean): void {
-    this.isRef = isRef
-    this.#session.updateRef()
-  }
-}
-
-/** A broker answers at once, unless it is stopped or the machine is very busy. */
-const HELLO_TIMEOUT_MS = 15_000
 const MAX_ATTEMPTS = 5
 
 interface Waiter {
@@ -81,7 +50,7 @@ interface Waiter {
  *                            ▲            │ broker lost: claims are made again
  *                            └────────────┘
  */
-export class BrokerSession implements ExchangeHome {
+export class BrokerSession implements ExchangeHome, QueueHome {
   writer!: FrameWriter
   readonly #directory: string
   #socket: Socket | null = null
@@ -159,43 +128,7 @@ export class BrokerSession implements ExchangeHome {
   }
 
   async #connect(): Promise<void> {
-    const buffer = Buffer.allocUnsafeSlow(64 * 1024)
-    let onHello: ((error?: unknown) => void) | null = null
-    const reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
-      if (onHello === null) return this.#onFrame(type, flags, aux, id, bytes, view, start, end)
-      if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
-      onHello()
-    })
-    const socket: Socket = await findBroker(this.#directory, {
-      onread: {
-        buffer,
-        callback: (length: number) => {
-          try {
-            reader.push(buffer, 0, length)
-          } catch (error) {
-            onHello?.(error)
-            socket.destroy(error as Error)
-          }
-          return true
-        },
-      },
-    })
-    const writer = new FrameWriter((chunks, done) => transmit(socket, chunks, done))
-    socket.on('error', () => {})
-    const timer = setTimeout(() => {
-      onHello?.(silent())
-      socket.destroy()
-    }, HELLO_TIMEOUT_MS)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
-        socket.once('close', () => reject(lost()))
-        writer.text(FRAME_HELLO, 0, 0, 0, encodeHello(process.pid), 'latin1')
-      })
-    } finally {
-      onHello = null
-      clearTimeout(timer)
-    }
+    const { socket, writer } = await openConnection(this.#directory, this.#onFrame)
     this.#socket = socket
     this.writer = writer
     socket.once('close', () => this.#onLost(socket))
@@ -273,16 +206,7 @@ export class BrokerSession implements ExchangeHome {
     for (const listener of new Set([...this.#queues.values()].map((queue) => queue.listener))) call(listener)
   }
 
-  #onFrame(
-    type: number,
-    flags: number,
-    aux: number,
-    id: number,
-    bytes: Buffer,
-    view: DataView,
-    start: number,
-    end: number,
-  ): void {
+  readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
     const payload = start + HEADER_BYTES
     switch (type) {
       case FRAME_REQUEST:
@@ -310,16 +234,7 @@ export class BrokerSession implements ExchangeHome {
     }
   }
 
-  #onExchangeFrame(
-    type: number,
-    flags: number,
-    aux: number,
-    id: number,
-    bytes: Buffer,
-    view: DataView,
-    start: number,
-    end: number,
-  ): void {
+  readonly #onExchangeFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
     const exchange = this.#exchanges[id & SLOT_MASK]
     // A frame for an exchange that this side has ended was under way when it did.
     if (exchange === undefined || exchange.id !== id) return
@@ -395,32 +310,4 @@ export class BrokerSession implements ExchangeHome {
 
 function listenerOf(exchange: BrokerExchange): ExchangeListener {
   return (exchange.queue as BrokerQueue).listener
-}
-
-function transmit(socket: Socket, chunks: Buffer[], done: () => void): void {
-  const last = chunks.length - 1
-  if (last > 0) socket.cork()
-  for (let index = 0; index < last; index++) socket.write(chunks[index]!)
-  socket.write(chunks[last]!, done)
-  if (last > 0) socket.uncork()
-}
-
-function silent(): HttpSysError {
-  return new HttpSysError({
-    code: 'ETIMEDOUT',
-    syscall: 'connect',
-    subject: 'httpsys broker',
-    reason: `it takes connections but has not answered within ${HELLO_TIMEOUT_MS / 1000} s`,
-    remedy: 'Look whether its process is stopped or very busy; when it is killed a new one is started.',
-  })
-}
-
-function lost(): HttpSysError {
-  return new HttpSysError({
-    code: 'ECONNRESET',
-    syscall: 'connect',
-    subject: 'httpsys broker',
-    reason: 'the broker closed the connection',
-    remedy: 'Try again: a new broker is started when none runs.',
-  })
 }

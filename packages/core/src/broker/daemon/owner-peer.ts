@@ -1,6 +1,7 @@
 import { HttpSysError } from '../../base/errors.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
+import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CREDIT_BYTES,
@@ -64,9 +65,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     this.#connection = connection
     this.#host = host
     this.writer = new FrameWriter((chunks, done) => connection.writeChunks(chunks, done))
-    this.#reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) =>
-      this.#onFrame(type, flags, aux, id, bytes, view, start, end),
-    )
+    this.#reader = new FrameReader(this.#onFrame)
   }
 
   /** Gives the connection an id and tells the owner its facts. */
@@ -126,16 +125,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     this.#connection.end()
   }
 
-  #onFrame(
-    type: number,
-    flags: number,
-    aux: number,
-    id: number,
-    bytes: Buffer,
-    view: DataView,
-    start: number,
-    end: number,
-  ): void {
+  readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
     if (this.state !== 'open') {
       if (this.state === 'connected') this.#onHello(type, bytes, start, end)
       return

@@ -1,0 +1,37 @@
+import type { UrlPrefix } from '../../base/url-prefix.ts'
+import type { ExchangeListener, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
+
+/** What a claim needs of the session that holds it. */
+export interface QueueHome {
+  release(queue: BrokerQueue): Promise<void>
+  updateRef(): void
+}
+
+/** A claim of this process, live or about to be. */
+export class BrokerQueue implements RequestQueue {
+  prefix: UrlPrefix
+  address: QueueAddress
+  isRef = true
+  /** The broker has granted the claim at least once: it is made again when the broker is lost. */
+  isLive = false
+  readonly id: number
+  readonly listener: ExchangeListener
+  readonly #home: QueueHome
+
+  constructor(home: QueueHome, id: number, prefix: UrlPrefix, listener: ExchangeListener) {
+    this.#home = home
+    this.id = id
+    this.prefix = prefix
+    this.listener = listener
+    this.address = { address: '', family: 'IPv4', port: prefix.port }
+  }
+
+  shutdown(): Promise<void> {
+    return this.#home.release(this)
+  }
+
+  setRef(isRef: boolean): void {
+    this.isRef = isRef
+    this.#home.updateRef()
+  }
+}

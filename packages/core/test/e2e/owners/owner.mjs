@@ -75,6 +75,18 @@ server.on('error', (error) => {
   const { code, subject, message, remedy } = error
   process.send?.({ kind: 'error', code, subject, message, remedy })
 })
+// A test run that is killed must not leave owners behind.
+let isOnItsOwn = false
+process.on('disconnect', () => {
+  if (!isOnItsOwn) process.exit()
+})
+
+/** From here on the process ends by itself or not at all, which is what the test wants to see. */
+function leaveAlone() {
+  isOnItsOwn = true
+  process.disconnect()
+}
+
 const commands = {
   listen,
   close: () => server.close(() => process.send?.({ kind: 'closed' })),
@@ -83,13 +95,13 @@ const commands = {
   },
   unref: () => {
     server.unref()
-    process.disconnect()
+    leaveAlone()
   },
   catch: () => {
     process.on('uncaughtException', ({ message }) => process.send({ kind: 'caught', message }))
     process.send({ kind: 'catching' })
   },
-  disconnect: () => process.disconnect(),
+  disconnect: leaveAlone,
   rss: () => process.send({ kind: 'rss', bytes: process.memoryUsage.rss() }),
 }
 process.on('message', (command) => commands[command]?.())

@@ -18,10 +18,8 @@ export class RoomSockets {
   constructor(server: Server, rooms: Rooms) {
     server.on('upgrade', (request, socket, head) => {
       const { room, name } = target(request, rooms)
-      if (room === undefined) {
-        socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
-        return
-      }
+      if (!isSameOrigin(request)) return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
+      if (room === undefined) return void socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n')
       this.#sockets.handleUpgrade(request, socket, head, (client) => this.#serve(client, room, name))
     })
     this.#heartbeat = setInterval(() => this.#dropDead(), HEARTBEAT_MS).unref()
@@ -89,6 +87,11 @@ function onFrame(room: Room, member: Member, text: string): string | undefined {
     default:
       return `type must be message, name or typing, not ${JSON.stringify(frame['type'])?.slice(0, 60)}`
   }
+}
+
+/** Browsers let any page open a WebSocket anywhere, but say where the page is from; other clients say nothing. */
+function isSameOrigin({ headers }: IncomingMessage): boolean {
+  return headers.origin === undefined || headers.origin.replace(/^https?:\/\//, '') === headers.host
 }
 
 function target(request: IncomingMessage, rooms: Rooms): { room: Room | undefined; name: string } {

@@ -216,6 +216,18 @@ describe('a room over WebSocket', () => {
     guest.socket.close()
   })
 
+  test('a page of another site is turned away, and so is a name that is no room', async () => {
+    const refusal = async (path: string, origin: string): Promise<string> => {
+      const [error] = (await once(new WebSocket(url(path), { origin }), 'error')) as [Error]
+      return error.message
+    }
+    expect(await refusal('/3/talk', 'http://elsewhere.example')).toContain('403')
+    expect(await refusal('/3/status', base)).toContain('400')
+    const own = new WebSocket(url('/3/talk'), { origin: base })
+    await once(own, 'open')
+    own.close()
+  })
+
   test('a frame over 16 KiB ends that connection only', async () => {
     const guest = new Guest(url('/3/large'))
     await guest.next('welcome')

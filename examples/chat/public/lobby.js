@@ -1,34 +1,23 @@
-import { showOwner } from './place.js'
+import { processNumber, roomLinks, watchProcesses } from './place.js'
 
-const list = document.querySelector('.rooms')
+const rooms = document.querySelector('.rooms')
 
-document.querySelector('form').addEventListener('submit', (event) => {
-  event.preventDefault()
-  location.href = encodeURIComponent(new FormData(event.target).get('room'))
+watchProcesses(2000, (number, status) => {
+  const card = document.querySelector(`.processes [data-process='${number}']`)
+  card.classList.toggle('away', status === undefined)
+  const show = (name, value) => (card.querySelector(`.${name}`).textContent = value ?? '–')
+  show('pid', status?.pid)
+  show('number-of-rooms', status?.rooms)
+  show('connections', status?.connections)
+  show('requests', status?.requests)
+  if (number !== processNumber || status === undefined) return
+  document.querySelector('header .pid').textContent = status.pid
+  // Left alone while it is the same, so that a link keeps its focus.
+  const next = roomLinks(status.list)
+  if (
+    next.map((one) => one.textContent).join() ===
+    [...rooms.children].map((one) => one.textContent.trim().replace(/\s+/g, ' ')).join()
+  )
+    return
+  rooms.replaceChildren(...next)
 })
-
-async function refresh() {
-  try {
-    const status = await (await fetch('status')).json()
-    showOwner(status.pid)
-    list.replaceChildren(...status.list.map(item))
-    if (status.list.length === 0) list.textContent = 'None yet.'
-  } catch {
-    showOwner(undefined)
-  }
-}
-
-function item({ name, members, messages }) {
-  const entry = document.createElement('li')
-  const link = document.createElement('a')
-  const counts = document.createElement('span')
-  link.href = encodeURIComponent(name)
-  link.textContent = name
-  counts.textContent = `${members} here · ${messages} message${messages === 1 ? '' : 's'}`
-  link.append(counts)
-  entry.append(link)
-  return entry
-}
-
-await refresh()
-setInterval(() => void refresh(), 3000)

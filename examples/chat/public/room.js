@@ -1,178 +1,144 @@
-import { roomName, showOwner } from './place.js'
+import { startComposer } from './composer.js'
+import { Connection } from './connection.js'
+import * as messages from './messages.js'
+import { keepName, ownName } from './names.js'
+import * as people from './people.js'
+import { processNumber, roomLinks, roomName, watchProcesses } from './place.js'
 
-const log = document.querySelector('.log')
-const typing = document.querySelector('.typing')
-const form = document.querySelector('.compose')
-const text = form.querySelector('textarea')
-const send = form.querySelector('button')
-const members = document.querySelector('#members')
-const nameInput = document.querySelector('#name')
+const banner = document.querySelector('.banner')
+const nameField = document.querySelector('#name')
+const pid = document.querySelector('header .pid')
+const side = document.querySelector('aside')
+const toggle = document.querySelector('.toggle')
 
-const GROUP_MS = 5 * 60_000
-const TYPING_MS = 2500
-const FIRST_DELAY_MS = 300
-const MAX_DELAY_MS = 5000
+/** Ids that we have had in this room: one for each connection, and one process may know all of them. */
+const ownIds = new Set()
+const isOwn = ({ from }) => ownIds.has(from)
+let epoch
+let lastId = 0
+let unread = 0
 
-const animals = ['Otter', 'Heron', 'Lynx', 'Finch', 'Badger', 'Marten', 'Puffin', 'Ibex', 'Wren', 'Hare']
-const name =
-  localStorage.getItem('name') ??
-  `${animals[Math.floor(Math.random() * animals.length)]} ${Math.floor(Math.random() * 90) + 10}`
-nameInput.value = name
-localStorage.setItem('name', name)
+nameField.value = ownName()
 
-document.title = `${roomName} · room`
-document.querySelector('#room').textContent = roomName
-
-let socket
-let delay = FIRST_DELAY_MS
-let last
-let present = []
-
-function connect() {
-  const url = new URL(location.href)
+const connection = new Connection(() => {
+  const url = new URL(roomName, location.href)
   url.protocol = url.protocol.replace('http', 'ws')
-  url.search = new URLSearchParams({ name: nameInput.value })
-  url.hash = ''
-  socket = new WebSocket(url)
-  socket.addEventListener('message', ({ data }) => onEvent(JSON.parse(data)))
-  socket.addEventListener('close', () => {
-    showOwner(undefined)
-    update()
-    setTimeout(connect, delay)
-    delay = Math.min(MAX_DELAY_MS, delay * 2)
-  })
-}
+  url.searchParams.set('name', nameField.value)
+  return url
+})
+const composer = startComposer(connection)
 
-function onEvent(event) {
-  switch (event.type) {
-    case 'welcome':
-      delay = FIRST_DELAY_MS
-      showOwner(event.pid)
-      log.replaceChildren()
-      last = undefined
-      present = []
-      for (const message of event.history) show(message)
-      if (event.history.length === 0) notice('Nobody has said anything yet.')
-      break
-    case 'message':
-      show(event.message)
-      typing.textContent = ''
-      break
-    case 'renamed':
-      notice(`${event.from} is now ${event.to}`)
-      present = present.map((who) => (who === event.from ? event.to : who))
-      break
-    case 'presence':
-      showPresence(event.names)
-      break
-    case 'typing':
-      typing.textContent = `${event.name} is writing …`
-      clearTimeout(typing.timer)
-      typing.timer = setTimeout(() => (typing.textContent = ''), TYPING_MS)
-      break
-    case 'error':
-      notice(event.error, 'problem')
-  }
-  update()
-}
-
-function show(message) {
-  const element = document.createElement('div')
-  element.className = message.name === nameInput.value ? 'message mine' : 'message'
-  const isNext = last !== undefined && last.name === message.name && message.time - last.time < GROUP_MS
-  if (!isNext) {
-    const who = document.createElement('div')
-    who.className = 'who'
-    const bold = document.createElement('b')
-    const time = document.createElement('time')
-    bold.textContent = message.name
-    time.dateTime = new Date(message.time).toISOString()
-    time.textContent = new Date(message.time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-    who.append(bold, time)
-    element.append(who)
-  }
-  const body = document.createElement('p')
-  body.textContent = message.text
-  element.append(body)
-  last = message
-  append(element)
-}
-
-function notice(words, kind = '') {
-  const element = document.createElement('div')
-  element.className = `notice ${kind}`
-  element.textContent = words
-  last = undefined
-  append(element)
-}
-
-function append(element) {
-  const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
-  log.append(element)
-  if (isAtEnd || element.classList.contains('mine')) log.scrollTop = log.scrollHeight
-}
-
-function showPresence(names) {
-  if (present.length > 0) {
-    for (const [who, words] of [
-      [without(names, present), 'came in'],
-      [without(present, names), 'left'],
-    ]) {
-      if (who.length > 0) notice(`${who.join(', ')} ${words}`)
+const handlers = {
+  welcome({ epoch: newEpoch, you, people: all, history, pid: newPid }) {
+    const isFirst = epoch === undefined
+    const isAnother = epoch !== newEpoch
+    epoch = newEpoch
+    if (isAnother) {
+      lastId = 0
+      if (isFirst) recallIds()
+      else ownIds.clear()
     }
+    ownIds.add(you)
+    rememberIds()
+    pid.textContent = newPid
+    people.showPeople(all, you)
+    // The name may have been changed while the connection was being made.
+    if (all.find(({ id }) => id === you)?.name !== nameField.value) tellName()
+    const missed = history.filter(({ id }) => id > lastId)
+    lastId = history.at(-1)?.id ?? lastId
+    if (isAnother && !isFirst)
+      messages.notice(
+        `Process ${processNumber} has started again, as pid ${newPid}. What was said before was in its memory only.`,
+      )
+    messages.showHistory(missed, isOwn)
+    if (isFirst && history.length === 0) messages.notice('Nobody has said anything here yet.')
+  },
+  message({ message }) {
+    lastId = message.id
+    const own = isOwn(message)
+    if (own) composer.arrived()
+    people.stoppedTyping(message.from)
+    messages.showMessage(message, own)
+    if (document.hidden && !own) showUnread(unread + 1)
+  },
+  joined: ({ person }) => people.joined(person),
+  left: ({ person }) => people.left(person),
+  renamed: ({ person, from }) => people.renamed(person, from),
+  typing: ({ person }) => people.isTyping(person),
+  error({ error, of }) {
+    messages.notice(error, 'problem')
+    if (of === 'message') composer.refused()
+  },
+}
+
+connection.addEventListener('frame', ({ detail }) => handlers[detail.type]?.(detail))
+connection.addEventListener('state', showState)
+banner.querySelector('button').addEventListener('click', () => connection.retry())
+setInterval(() => connection.state === 'waiting' && showState(), 500)
+
+function showState() {
+  document.body.dataset.state = connection.state
+  // A connection that is made at once needs no words.
+  const isGone = connection.state === 'waiting' || (connection.state === 'connecting' && !banner.hidden)
+  banner.hidden = !isGone
+  if (!isGone) return
+  const seconds = Math.ceil((connection.until - Date.now()) / 1000)
+  const when = connection.state === 'connecting' || seconds < 2 ? 'Connecting again …' : `Next try in ${seconds} s.`
+  const words = `Process ${processNumber} is away. ${when}`
+  const text = banner.querySelector('span')
+  if (text.textContent !== words) text.textContent = words
+}
+
+// The ids survive a reload of this tab, so that own messages stay own.
+
+function idsKey() {
+  return `ids ${location.pathname} ${epoch}`
+}
+function recallIds() {
+  try {
+    for (const id of JSON.parse(sessionStorage.getItem(idsKey()) ?? '[]')) ownIds.add(id)
+  } catch {
+    // Then they look like somebody else's.
   }
-  present = names
-  members.replaceChildren(
-    ...names.map((who) => {
-      const entry = document.createElement('li')
-      entry.textContent = who
-      return entry
-    }),
-  )
+}
+function rememberIds() {
+  try {
+    sessionStorage.setItem(idsKey(), JSON.stringify([...ownIds].slice(-50)))
+  } catch {
+    // A browser that keeps nothing.
+  }
 }
 
-function without(names, others) {
-  const rest = [...others]
-  return names.filter((who) => {
-    const index = rest.indexOf(who)
-    if (index === -1) return true
-    rest.splice(index, 1)
-    return false
-  })
-}
-
-function tell(frame) {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame))
-}
-
-function update() {
-  send.disabled = text.value.trim() === '' || socket.readyState !== WebSocket.OPEN
-}
-
-let typedAt = 0
-text.addEventListener('input', () => {
-  update()
-  if (Date.now() - typedAt < TYPING_MS / 2) return
-  typedAt = Date.now()
-  tell({ type: 'typing' })
+nameField.addEventListener('change', () => {
+  nameField.value = nameField.value.trim() || ownName()
+  keepName(nameField.value)
+  tellName()
 })
-text.addEventListener('keydown', (event) => {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+function tellName() {
+  connection.send({ type: 'name', name: nameField.value })
+}
+nameField.form.addEventListener('submit', (event) => {
   event.preventDefault()
-  form.requestSubmit()
-})
-form.addEventListener('submit', (event) => {
-  event.preventDefault()
-  update()
-  if (send.disabled) return
-  tell({ type: 'message', text: text.value })
-  text.value = ''
-  update()
-})
-nameInput.addEventListener('change', () => {
-  if (nameInput.value.trim() === '') nameInput.value = localStorage.getItem('name')
-  localStorage.setItem('name', nameInput.value)
-  tell({ type: 'name', name: nameInput.value })
+  nameField.blur()
 })
 
-connect()
+const title = document.title
+function showUnread(number) {
+  unread = number
+  document.title = unread === 0 ? title : `(${unread}) ${title}`
+}
+document.addEventListener('visibilitychange', () => document.hidden || showUnread(0))
+
+// On narrow screens people and rooms are behind a button.
+function showSide(isOpen) {
+  side.classList.toggle('open', isOpen)
+  toggle.setAttribute('aria-expanded', String(isOpen))
+}
+toggle.addEventListener('click', () => showSide(!side.classList.contains('open')))
+addEventListener('keydown', ({ key }) => key === 'Escape' && showSide(false))
+document.querySelector('.talk').addEventListener('pointerdown', () => showSide(false))
+
+watchProcesses(3000, (number, status) => {
+  if (number === processNumber && status) side.querySelector('.rooms').replaceChildren(...roomLinks(status.list))
+})
+connection.connect()

@@ -1,62 +1,86 @@
-import httpsys from '@httpsys/express'
 import { RoomProcess } from './room-process.ts'
+import type { Failure } from './room-server.ts'
+import { portOf, processCount, readBase, urlOf, withPort } from './settings.ts'
 import { LiveTable } from './table.ts'
 
-const count = readCount(process.env['CHAT_PROCESSES'] ?? '8')
-if (process.env['PORT'] !== undefined) process.env['HTTPSYS_BASE'] ??= `http://localhost:${process.env['PORT']}`
-checkBase()
-
+let { base, count } = readSettings()
 const table = new LiveTable(process.stdout)
-let isStopping = false
-let isReady = false
-const processes = Array.from({ length: count }, (_, index) => new RoomProcess(index + 1, onChange))
+const watchers = { onChange, onLine: (line: string) => table.log(line) }
+const processes = Array.from({ length: count }, (_, index) => new RoomProcess(index + 1, childEnv, watchers))
+
+/** starting ──all listen──▶ running ──▶ stopping; starting ──one can't listen──▶ stopping */
+let phase: 'starting' | 'running' | 'stopping' = 'starting'
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop(0))
-for (const room of processes) room.start()
+
+// With port 0 the first process finds a port, and the others join it there.
+for (const room of portOf(base) === 0 ? processes.slice(0, 1) : processes) room.start()
 
 function onChange(): void {
-  if (isStopping) return
+  if (phase === 'stopping') return
   const failed = processes.find((room) => room.state === 'failed')
   if (failed !== undefined) return fail(failed)
-  if (!isReady) {
-    if (processes.some((room) => room.port === 0)) return
-    isReady = true
-    announce(processes[0]!.port)
+  if (phase === 'starting') onStartingChange()
+  // A log begins with the URLs; on a terminal the table is below them anyway.
+  if (phase === 'running' || process.stdout.isTTY) table.show(processes)
+}
+
+function onStartingChange(): void {
+  const { port } = processes[0]!
+  if (portOf(base) === 0 && port !== 0) {
+    base = withPort(base, port)
+    for (const room of processes.slice(1)) room.start()
   }
-  table.show(processes)
+  if (processes.every((room) => room.state === 'listening')) {
+    phase = 'running'
+    announce()
+  }
 }
 
-function announce(port: number): void {
-  console.log(`\n${count} processes share port ${port}. Open a room in two browsers:\n`)
-  for (const room of processes) console.log(`  http://localhost:${port}/${room.number}/lobby`)
-  console.log('\nCtrl-C stops them all.\n')
+function announce(): void {
+  const urls = processes.map((room) => `  ${urlOf(base, `/${room.number}/lobby/`)}`)
+  const who = count === 1 ? 'One process has' : `${count} processes share`
+  table.log(
+    `\n${who} port ${portOf(base)}. Open a room in two browsers:\n\n${urls.join('\n')}\n\nCtrl-C stops them all.\n`,
+  )
 }
 
-function fail(room: RoomProcess): void {
-  console.error(`The chat can't start: ${room.failure}`)
-  console.error('To use another port: PORT=9090 npm start')
+function fail({ failure, number, lastEnd }: RoomProcess): void {
+  console.error(failure === undefined ? `Process ${number} can't run: ${lastEnd}.` : explain(failure))
   void stop(1)
 }
 
+/** Says once, for all processes, why they can't listen. */
+function explain({ code, subject, message }: Failure): string {
+  if (code !== 'EADDRINUSE') return `The chat can't start: ${message}`
+  const port = portOf(base)
+  const another = port === 9090 ? 9091 : 9090
+  const remedy = process.env['HTTPSYS_BASE']
+    ? `Choose another: HTTPSYS_BASE=${withPort(base, another)} npm start`
+    : `Choose another: PORT=${another} npm start`
+  if (subject === `port ${port}`) return `Port ${port} is taken: another program listens on it. ${remedy}`
+  const owner = /process \d+/.exec(message)?.[0] ?? 'another process'
+  return `Port ${port} has a chat already: ${owner} has claimed ${subject}. ${remedy}`
+}
+
 async function stop(code: number): Promise<void> {
-  const signal = isStopping ? 'SIGKILL' : 'SIGTERM'
-  isStopping = true
+  // Whoever asks twice does not want to wait.
+  const signal = phase === 'stopping' ? 'SIGKILL' : 'SIGTERM'
+  if (phase === 'running') table.log('Stopping …')
+  phase = 'stopping'
   await Promise.all(processes.map((room) => room.stop(signal)))
   process.exit(code)
 }
 
-/** Says once what eight processes would say otherwise. */
-function checkBase(): void {
+function childEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, HTTPSYS_BASE: base, CHAT_PROCESSES: String(count) }
+}
+
+function readSettings(): { base: string; count: number } {
   try {
-    httpsys.prefix('/1/')
+    return { base: readBase(), count: processCount() }
   } catch (error) {
     console.error((error as Error).message)
     process.exit(1)
   }
-}
-
-function readCount(text: string): number {
-  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text)
-  console.error(`CHAT_PROCESSES is "${text}": give a number from 1 to 999.`)
-  process.exit(1)
 }

@@ -1,13 +1,24 @@
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
-import type { Express, NextFunction, Request, Response } from 'express'
-import { checkName, checkText } from './room.ts'
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express'
+import { ROOM_NAME_RULE, checkName, checkText, isRoomName } from './checks.ts'
+import { iconSvg, themeCss } from './hues.ts'
+import { errorPage, lobbyPage, roomPage } from './pages.ts'
+import type { Place } from './pages.ts'
 import type { Room, Rooms } from './room.ts'
+import { isSameOrigin } from './same-origin.ts'
 
 const publicDirectory = fileURLToPath(new URL('../public', import.meta.url))
 
-/** What `/status` shows. */
+const SECURITY_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'same-origin',
+}
+
+/** What `/status` shows first. */
 export interface Status {
   readonly prefix: string
   readonly pid: number
@@ -19,64 +30,125 @@ export interface Status {
 }
 
 /** An ordinary Express app: it knows nothing of prefixes and could be mounted anywhere. */
-export function createRoomApp(rooms: Rooms, status: () => Status): Express {
+export function createRoomApp(rooms: Rooms, place: Place, status: () => Status): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use((_request, response, next) => {
-    response.setHeader(
-      'Content-Security-Policy',
-      "default-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; style-src 'self' 'unsafe-inline'",
-    )
-    response.setHeader('X-Content-Type-Options', 'nosniff')
+    response.set(SECURITY_HEADERS)
     next()
   })
-  app.use('/assets', express.static(publicDirectory, { index: false, maxAge: '1m' }))
-  app.get('/', (request, response) => page(request, response, 'lobby.html'))
-  app.get('/status', (_request, response) => {
-    response.set('Cache-Control', 'no-store').json({ ...status(), list: rooms.list().map(describe) })
+
+  app.get(
+    '/assets/theme.css',
+    (_request, response) => void response.type('css').send(themeCss(place.process, place.all)),
+  )
+  app.get('/assets/icon.svg', (_request, response) => void response.type('svg').send(iconSvg(place.process)))
+  app.use('/assets', express.static(publicDirectory, { index: false, redirect: false }))
+
+  app.get('/', endingInSlash, (request, response) => {
+    const wanted = request.query['room']
+    if (typeof wanted !== 'string') sendPage(response, lobbyPage(place, rooms.list()))
+    else if (isRoomName(wanted)) response.redirect(303, wanted)
+    else sendPage(response.status(400), lobbyPage(place, rooms.list(), `“${wanted}” can't be: ${ROOM_NAME_RULE}.`))
   })
-  app.get('/:room', (request, response) => {
-    if (open(rooms, request, response)) page(request, response, 'room.html')
+  app.get('/status', (_request, response) => {
+    const list = rooms.list().map(({ name, memberCount, history }) => ({
+      name,
+      people: memberCount,
+      messages: history.length,
+    }))
+    response.set('Cache-Control', 'no-store').json({ ...status(), list })
+  })
+  app.param('room', (_request, _response, next, name: string) => {
+    if (isRoomName(name)) next()
+    else next(new Refusal(400, ROOM_NAME_RULE))
+  })
+  app.get('/:room', notEndingInSlash, (request, response) => {
+    sendPage(response, roomPage(place, request.params['room'] as string, rooms.list()))
   })
   app.get('/:room/messages', (request, response) => {
-    const room = open(rooms, request, response)
-    if (room) response.set('Cache-Control', 'no-store').json(room.history)
+    response.set('Cache-Control', 'no-store').json(rooms.find(request.params.room)?.history ?? [])
   })
-  app.post('/:room/messages', express.json({ limit: '16kb' }), (request, response) => {
-    const room = open(rooms, request, response)
-    if (!room) return
+  app.post('/:room/messages', onlySameOrigin, ...bodyParsers(), (request, response) => {
     const body = (request.body ?? {}) as Record<string, unknown>
     const name = checkName(body['name'] ?? 'curl')
+    if ('error' in name) throw new Refusal(400, name.error)
     const text = checkText(body['text'])
-    if ('error' in name) response.status(400).json(name)
-    else if ('error' in text) response.status(400).json(text)
-    else response.status(201).json(room.post(name.name, text.text))
+    if ('error' in text) throw new Refusal(400, text.error)
+    response.status(201).json(open(rooms, request.params['room'] as string).post(null, name.value, text.value))
   })
-  app.use((_request, response) => {
-    response.status(404).json({ error: 'there is no such page' })
+
+  app.use(() => {
+    throw new Refusal(404, 'there is no such page')
   })
-  app.use((error: { status?: number; message: string }, _request: Request, response: Response, _next: NextFunction) => {
-    response.status(error.status ?? 500).json({ error: error.message })
+  app.use((error: { status?: number; message: string }, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) return next(error)
+    const code = error.status ?? 500
+    response.status(code)
+    if (request.accepts(['json', 'html']) === 'html')
+      sendPage(response, errorPage(place, up(request), code, error.message))
+    else response.json({ error: error.message })
   })
   return app
 }
 
-/** Pages use relative links, so the lobby's URL must end in a slash wherever the app is mounted. */
-function page(request: Request, response: Response, file: string): void {
-  const path = request.originalUrl.split('?')[0]!
-  if (file === 'lobby.html' && !path.endsWith('/')) return response.redirect(308, `${path}/`)
-  if (file === 'room.html' && path.endsWith('/')) return response.redirect(308, path.slice(0, -1))
-  response.set('Cache-Control', 'no-cache').sendFile(join(publicDirectory, file))
+/** A request that can't be served, with the reason for the client. */
+class Refusal extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
 }
 
-function open(rooms: Rooms, request: Request<{ room: string }>, response: Response): Room | undefined {
-  const room = rooms.open(request.params.room)
-  if (room === undefined) {
-    response.status(400).json({ error: 'a room name has 1 to 40 letters, digits, dashes or underscores' })
-  }
+function open(rooms: Rooms, name: string): Room {
+  const room = rooms.open(name)
+  if (room === undefined) throw new Refusal(503, 'there are too many rooms')
   return room
 }
 
-function describe(room: Room): { name: string; members: number; messages: number } {
-  return { name: room.name, members: room.memberCount, messages: room.history.length }
+function sendPage(response: Response, text: string): void {
+  response.set('Cache-Control', 'no-cache').type('html').send(text)
+}
+
+/** JSON, or a form as `curl -d` and `<form>` send it. */
+function bodyParsers(): RequestHandler[] {
+  const limit = '16kb'
+  const onlyParsed: RequestHandler = (request, _response, next) => {
+    if (request.is(['json', 'urlencoded'])) next()
+    else next(new Refusal(415, 'send JSON (content-type: application/json) or a form'))
+  }
+  return [onlyParsed, express.json({ limit }), express.urlencoded({ limit, extended: false })]
+}
+
+const onlySameOrigin: RequestHandler = (request, _response, next) => {
+  if (isSameOrigin(request)) next()
+  else next(new Refusal(403, 'pages of other sites may not write here'))
+}
+
+// Links are relative, so the lobby's URL must end in a slash and a room's must not, wherever the app is mounted.
+
+const endingInSlash: RequestHandler = (request, response, next) => {
+  const [path, query] = split(request)
+  if (path.endsWith('/')) next()
+  else response.redirect(308, `./${path.slice(path.lastIndexOf('/') + 1)}/${query}`)
+}
+
+const notEndingInSlash: RequestHandler = (request, response, next) => {
+  const [path, query] = split(request)
+  if (path.endsWith('/'))
+    response.redirect(308, `../${path.slice(0, -1).slice(path.lastIndexOf('/', path.length - 2) + 1)}${query}`)
+  else next()
+}
+
+function split(request: Request): [path: string, query: string] {
+  const url = request.originalUrl
+  const index = url.indexOf('?')
+  return index === -1 ? [url, ''] : [url.slice(0, index), url.slice(index)]
+}
+
+/** The way from a page to its process's first page, which may be several segments up. */
+function up(request: Request): string {
+  return './' + '../'.repeat(Math.max(0, request.path.split('/').length - 2))
 }

@@ -1,60 +1,95 @@
 import httpsys from '@httpsys/express'
 import type { HttpSysError } from '@httpsys/express'
+import type { Place } from './pages.ts'
 import { createRoomApp } from './room-app.ts'
 import type { Status } from './room-app.ts'
 import { RoomSockets } from './room-sockets.ts'
 import { Rooms } from './room.ts'
+import { processCount } from './settings.ts'
 
 /** What a room process tells the launcher. */
 export type Report =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'status'; readonly status: Status }
-  | { readonly kind: 'error'; readonly message: string }
+  | ({ readonly kind: 'error' } & Failure)
 
-const REPORT_MS = 1000
+/** Why a process can't listen; parts of an `HttpSysError`. */
+export interface Failure {
+  readonly code: string
+  readonly subject: string
+  readonly message: string
+}
 
-const prefix = `/${process.argv[2]}/`
+const REPORT_MS = 500
+
+const isAlone = process.send === undefined
+const number = Number(process.argv[2])
+if (!Number.isInteger(number) || number < 1 || number > 999) {
+  console.error('usage: node room-server.js NUMBER (1 to 999: the process claims the prefix /NUMBER/)')
+  process.exit(2)
+}
+
+const prefix = `/${number}/`
+const place: Place = { process: number, pid: process.pid, all: neighbours(number) }
 const rooms = new Rooms()
 let requests = 0
 
-const app = createRoomApp(rooms, status)
+const app = createRoomApp(rooms, place, status)
 const server = app.listen(httpsys.prefix(prefix))
 const sockets = new RoomSockets(server, rooms)
 
-server.on('request', () => requests++)
+for (const event of ['request', 'upgrade']) server.on(event, () => requests++)
 server.on('listening', () => {
   const { port } = server.address() as { port: number }
+  if (isAlone) console.log(`http://localhost:${port}${prefix}  pid ${process.pid}`)
   report({ kind: 'listening', port })
-  if (process.send === undefined) console.log(`http://localhost:${port}${prefix}  pid ${process.pid}`)
-  setInterval(() => report({ kind: 'status', status: status() }), REPORT_MS).unref()
+  setInterval(reportStatus, REPORT_MS).unref()
 })
-server.on('error', (error: HttpSysError) => {
-  if (process.send === undefined) console.error(error.message)
-  report({ kind: 'error', message: error.message })
+server.on('error', ({ code, subject, message }: HttpSysError) => {
+  if (isAlone) console.error(message)
   process.exitCode = 1
-  process.disconnect?.()
+  report({ kind: 'error', code, subject, message })
+  if (process.connected) process.disconnect()
 })
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
-// Without the launcher there is nobody to stop this process.
-process.once('disconnect', stop)
 
+process.once('SIGTERM', stop)
+if (isAlone) process.once('SIGINT', stop)
+else {
+  // A terminal sends Ctrl-C to every process; the launcher decides what it means.
+  process.on('SIGINT', () => {})
+  // Without the launcher there is nobody to stop this process.
+  process.once('disconnect', stop)
+}
+
+let isStopping = false
 function stop(): void {
+  if (isStopping || !server.listening) return
+  isStopping = true
   sockets.close()
   server.close(() => process.exit())
   server.closeIdleConnections()
 }
 
 function status(): Status {
-  return {
-    prefix,
-    pid: process.pid,
-    rooms: rooms.list().length,
-    connections: sockets.connectionCount,
-    requests,
-    uptime: Math.round(process.uptime()),
-  }
+  const { connectionCount: connections } = sockets
+  const uptime = Math.round(process.uptime())
+  return { prefix, pid: process.pid, rooms: rooms.count, connections, requests, uptime }
+}
+
+let reported = ''
+function reportStatus(): void {
+  const now = status()
+  const key = `${now.rooms} ${now.connections} ${now.requests}`
+  if (key === reported) return
+  reported = key
+  report({ kind: 'status', status: now })
 }
 
 function report(message: Report): void {
   if (process.connected) process.send!(message)
+}
+
+function neighbours(own: number): number[] {
+  const all = Array.from({ length: processCount() }, (_, index) => index + 1)
+  return all.includes(own) ? all : [...all, own]
 }

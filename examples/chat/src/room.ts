@@ -1,6 +1,15 @@
+/** Somebody in a room; the id tells two people of one name apart. */
+export interface Person {
+  readonly id: string
+  readonly name: string
+}
+
 /** One line of a room's history. */
 export interface Message {
+  /** Counts up from 1 in each room. */
   readonly id: number
+  /** Id of the person who wrote it; null when it was posted over HTTP. */
+  readonly from: string | null
   readonly name: string
   readonly text: string
   /** Milliseconds since 1970. */
@@ -10,19 +19,19 @@ export interface Message {
 /** What a room tells its members. */
 export type RoomEvent =
   | { readonly type: 'message'; readonly message: Message }
-  | { readonly type: 'presence'; readonly names: readonly string[] }
-  | { readonly type: 'renamed'; readonly from: string; readonly to: string }
-  | { readonly type: 'typing'; readonly name: string }
+  | { readonly type: 'joined' | 'left' | 'typing'; readonly person: Person }
+  | { readonly type: 'renamed'; readonly person: Person; readonly from: string }
 
-/** Somebody in a room. */
+/** Somebody in a room, with the way to reach them. */
 export interface Member {
+  readonly id: string
   name: string
-  send(event: RoomEvent): void
+  readonly send: (event: RoomEvent) => void
 }
 
 const HISTORY_LENGTH = 200
-export const MAX_TEXT_LENGTH = 2000
-export const MAX_NAME_LENGTH = 40
+/** Rooms are made by whoever asks for one, so their number needs an end. */
+const MAX_ROOMS = 1000
 
 /** A chat room: its history and whoever is in it, in the memory of one process. That is why requests must reach this process. */
 export class Room {
@@ -39,29 +48,30 @@ export class Room {
     return this.#members.size
   }
 
-  get names(): string[] {
-    return [...this.#members].map((member) => member.name).toSorted((one, other) => one.localeCompare(other))
+  /** In the order in which they came. */
+  get people(): Person[] {
+    return Array.from(this.#members, personOf)
   }
 
   join(member: Member): void {
     this.#members.add(member)
-    this.#tell({ type: 'presence', names: this.names })
+    this.#tell({ type: 'joined', person: personOf(member) }, member)
   }
 
   leave(member: Member): void {
-    if (this.#members.delete(member)) this.#tell({ type: 'presence', names: this.names })
+    if (this.#members.delete(member)) this.#tell({ type: 'left', person: personOf(member) })
   }
 
   rename(member: Member, name: string): void {
     const from = member.name
     if (from === name) return
     member.name = name
-    this.#tell({ type: 'renamed', from, to: name })
-    this.#tell({ type: 'presence', names: this.names })
+    this.#tell({ type: 'renamed', person: personOf(member), from })
   }
 
-  post(name: string, text: string): Message {
-    const message = { id: this.#nextId++, name, text, time: Date.now() }
+  /** Adds a message to the history and tells everybody, its author included. */
+  post(from: string | null, name: string, text: string): Message {
+    const message = { id: this.#nextId++, from, name, text, time: Date.now() }
     this.history.push(message)
     if (this.history.length > HISTORY_LENGTH) this.history.shift()
     this.#tell({ type: 'message', message })
@@ -69,7 +79,7 @@ export class Room {
   }
 
   typing(member: Member): void {
-    this.#tell({ type: 'typing', name: member.name }, member)
+    this.#tell({ type: 'typing', person: personOf(member) }, member)
   }
 
   #tell(event: RoomEvent, except?: Member): void {
@@ -79,42 +89,42 @@ export class Room {
 
 /** The rooms of one process. */
 export class Rooms {
+  /** The one that was opened longest ago comes first. */
   readonly #rooms = new Map<string, Room>()
 
-  /** The room of that name, made when it is new; undefined when the name is none. */
+  find(name: string): Room | undefined {
+    return this.#rooms.get(name)
+  }
+
+  /** The room of that name, made when it is new; undefined when there are too many rooms with people in them. */
   open(name: string): Room | undefined {
-    if (!isRoomName(name)) return undefined
-    let room = this.#rooms.get(name)
-    if (room === undefined) {
-      room = new Room(name)
-      this.#rooms.set(name, room)
-    }
+    const room = this.#rooms.get(name) ?? (this.#hasPlace() ? new Room(name) : undefined)
+    if (room === undefined) return undefined
+    this.#rooms.delete(name)
+    this.#rooms.set(name, room)
     return room
   }
 
+  /** Forgets a room in which there is nobody and nothing. */
+  release(room: Room): void {
+    if (room.memberCount === 0 && room.history.length === 0) this.#rooms.delete(room.name)
+  }
+
   list(): Room[] {
-    return [...this.#rooms.values()]
+    return [...this.#rooms.values()].toSorted((one, other) => one.name.localeCompare(other.name))
+  }
+
+  get count(): number {
+    return this.#rooms.size
+  }
+
+  #hasPlace(): boolean {
+    if (this.#rooms.size < MAX_ROOMS) return true
+    for (const room of this.#rooms.values()) if (room.memberCount === 0) return this.#rooms.delete(room.name)
+    return false
   }
 }
 
-/** Names that are plain in a URL: letters, digits, dashes and underscores, at most 40. */
-export function isRoomName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9_-]{0,39}$/i.test(name) && name !== 'status' && name !== 'assets'
-}
-
-/** The text if it may be posted, else what is wrong with it. */
-export function checkText(text: unknown): { text: string } | { error: string } {
-  if (typeof text !== 'string' || text.trim() === '') return { error: 'text must be a string that is not empty' }
-  if (text.length > MAX_TEXT_LENGTH) {
-    return { error: `text has ${text.length} characters, more than ${MAX_TEXT_LENGTH}` }
-  }
-  return { text: text.trim() }
-}
-
-/** The name if it may be used, else what is wrong with it. */
-export function checkName(name: unknown): { name: string } | { error: string } {
-  if (typeof name !== 'string' || name.trim() === '') return { error: 'name must be a string that is not empty' }
-  if (name.length > MAX_NAME_LENGTH)
-    return { error: `name has ${name.length} characters, more than ${MAX_NAME_LENGTH}` }
-  return { name: name.trim() }
+function personOf({ id, name }: Member): Person {
+  return { id, name }
 }

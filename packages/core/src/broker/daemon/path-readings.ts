@@ -9,7 +9,7 @@ const NOT_FOLDED = /[%A-Z\u0080-\uffff]/
 
 /** Segments are compared as they stand. */
 export const PATH_PLAIN = 0
-/** Segments have escapes, capitals or characters outside ASCII: {@link foldSegment} makes them comparable. */
+/** Segments have escapes, capitals or characters outside ASCII: {@link foldPath} makes them comparable. */
 export const PATH_FOLDED = 1
 /** There is more than one way to take the path apart: {@link PathReadings}. */
 export const PATH_AMBIGUOUS = 2
@@ -33,6 +33,11 @@ export function foldSegment(segment: string): string {
   return NOT_FOLDED.test(segment) ? decode(segment).toLowerCase() : segment
 }
 
+/** The form in which a raw path is compared with those of prefixes. */
+export function foldPath(path: string): string {
+  return path.split('/').map(foldSegment).join('/')
+}
+
 function decode(segment: string): string {
   const raw = segment.replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
   const bytes = Buffer.from(raw, 'latin1')
@@ -46,8 +51,8 @@ const BACKSLASHES = 4
 const ESCAPED_SLASHES = 8
 const EMPTY_SEGMENTS = 16
 
-/** Part of no prefix's segment: stands for segments that match nothing. */
-const UNMATCHABLE = '/'
+/** The segment of no prefix: stands for those that match nothing. */
+const UNMATCHABLE = ''
 
 /**
  * The ways in which an ambiguous path can be taken apart.
@@ -63,8 +68,6 @@ export class PathReadings {
   readonly #segments: string[]
   /** The bits that make a difference for this path. */
   readonly tricks: number
-  readonly #reading: string[] = []
-
   constructor(path: string) {
     const pieces = path.split(/(\/|\\|%2f|%5c)/i)
     const segments: string[] = []
@@ -86,11 +89,10 @@ export class PathReadings {
     this.tricks = tricks
   }
 
-  /** The segments in the reading that falls for these tricks; valid until the next call. */
-  read(tricks: number): readonly string[] {
+  /** The path to compare in the reading that falls for these tricks. */
+  read(tricks: number): string {
     const pieces = this.#pieces
-    const reading = this.#reading
-    reading.length = 0
+    const reading: string[] = []
     // What stands before the first slash is empty.
     for (let index = 2; index < pieces.length; index += 2) {
       let isGlued = false
@@ -105,7 +107,7 @@ export class PathReadings {
         if (segment === '..') reading.pop()
       } else reading.push(segment)
     }
-    return reading
+    return `/${reading.join('/')}`
   }
 }
 

@@ -1,8 +1,8 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import { hostOfAddress, hostOfField } from './host-name.ts'
 import type { RequestHost } from './host-name.ts'
-import { PATH_AMBIGUOUS, PathReadings, shapeOf } from './path-readings.ts'
-import { PathTrie } from './path-trie.ts'
+import { PATH_AMBIGUOUS, PATH_FOLDED, PathReadings, foldPath, shapeOf } from './path-readings.ts'
+import { PathTable } from './path-table.ts'
 
 /** No prefix on the port is for this host: 400. */
 export const MISS_HOST = 1
@@ -45,7 +45,7 @@ export class Router<T extends object> {
   }
 }
 
-type HostTables<T extends object> = Map<string, PathTrie<T>>
+type HostTables<T extends object> = Map<string, PathTable<T>>
 
 const WILDCARD = '*'
 
@@ -61,7 +61,7 @@ export class PortRoutes<T extends object> {
   readonly #subdomain: HostTables<T> = new Map()
   readonly #weak: HostTables<T> = new Map()
   /** The paths to search for the request at hand, strongest first; a field so that no request allocates it. */
-  readonly #candidates: PathTrie<T>[] = []
+  readonly #candidates: PathTable<T>[] = []
   // What the candidates are for. Most clients of a port say the same host, and comparing two texts costs less than hashing one.
   #areCandidatesValid = false
   #hostField: string | undefined
@@ -72,22 +72,22 @@ export class PortRoutes<T extends object> {
   add(prefix: UrlPrefix, value: T): T | undefined {
     const tables = this.#tablesOf(prefix)
     const host = tableKey(prefix)
-    let trie = tables.get(host)
-    if (trie === undefined) {
-      trie = new PathTrie()
-      tables.set(host, trie)
+    let table = tables.get(host)
+    if (table === undefined) {
+      table = new PathTable()
+      tables.set(host, table)
       this.#areCandidatesValid = false
     }
-    return trie.add(prefix.path, value)
+    return table.add(prefix.path, value)
   }
 
   /** Takes a claim out; returns whether it was there. */
   remove(prefix: UrlPrefix): boolean {
     const tables = this.#tablesOf(prefix)
     const host = tableKey(prefix)
-    const trie = tables.get(host)
-    if (trie === undefined || !trie.remove(prefix.path)) return false
-    if (trie.isEmpty) {
+    const table = tables.get(host)
+    if (table === undefined || !table.remove(prefix.path)) return false
+    if (table.isEmpty) {
       tables.delete(host)
       this.#areCandidatesValid = false
     }
@@ -126,26 +126,22 @@ export class PortRoutes<T extends object> {
     if (this.#candidates.length === 0) return MISS_HOST
     const shape = shapeOf(path)
     if (shape === PATH_AMBIGUOUS) return this.#findInAllReadings(new PathReadings(path))
-    for (const trie of this.#candidates) {
-      const found = trie.find(path, shape)
-      if (found !== undefined) return found
-    }
-    return MISS_PATH
+    return this.#findComparable(shape === PATH_FOLDED ? foldPath(path) : path)
   }
 
   /** No request may reach a process that another reading of its path would not have led to. */
   #findInAllReadings(readings: PathReadings): T | RouteMiss {
-    const literal = this.#findSegments(readings.read(0))
+    const literal = this.#findComparable(readings.read(0))
     // Every non-empty subset of the bits.
     for (let tricks = readings.tricks; tricks > 0; tricks = (tricks - 1) & readings.tricks) {
-      if (this.#findSegments(readings.read(tricks)) !== literal) return MISS_AMBIGUOUS
+      if (this.#findComparable(readings.read(tricks)) !== literal) return MISS_AMBIGUOUS
     }
     return literal
   }
 
-  #findSegments(segments: readonly string[]): T | RouteMiss {
-    for (const trie of this.#candidates) {
-      const found = trie.findSegments(segments)
+  #findComparable(path: string): T | RouteMiss {
+    for (const table of this.#candidates) {
+      const found = table.find(path)
       if (found !== undefined) return found
     }
     return MISS_PATH
@@ -175,8 +171,8 @@ export class PortRoutes<T extends object> {
     this.#addCandidate(this.#weak.get(WILDCARD))
   }
 
-  #addCandidate(trie: PathTrie<T> | undefined): void {
-    if (trie !== undefined) this.#candidates.push(trie)
+  #addCandidate(table: PathTable<T> | undefined): void {
+    if (table !== undefined) this.#candidates.push(table)
   }
 
   #tablesOf(prefix: UrlPrefix): HostTables<T> {

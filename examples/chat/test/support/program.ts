@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Status } from '../../src/room-app.ts'
 
 /** A program of the chat, running from dist/, with what it has printed and a runtime directory of its own. */
 export class Program {
@@ -60,16 +61,11 @@ export class Program {
   }
 }
 
-export interface Status {
-  readonly prefix: string
-  readonly pid: number
-  readonly rooms: number
-  readonly connections: number
-  readonly requests: number
-  readonly uptime: number
+/** What `/status` answers: more than the process reports to its launcher. */
+export interface StatusAnswer extends Status {
   readonly list: readonly { name: string; people: number; messages: number }[]
 }
 
-export async function statusAt(base: string): Promise<Status> {
-  return (await (await fetch(`${base}status`)).json()) as Status
+export async function statusAt(base: string): Promise<StatusAnswer> {
+  return (await (await fetch(`${base}status`)).json()) as StatusAnswer
 }

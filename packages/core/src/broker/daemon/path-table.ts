@@ -40,7 +40,7 @@ export class PathTable<T extends object> {
   add(prefixPath: string, value: T): T | undefined {
     const path = prefixPath.toLowerCase()
     this.#reserve(path)
-    const slot = this.#insert(path)
+    const slot = this.#walk(path, true)
     const present = this.#values[slot]
     if (present === undefined) this.#put(slot, value)
     return present
@@ -48,7 +48,7 @@ export class PathTable<T extends object> {
 
   /** Takes a path out; returns whether it was there. */
   remove(prefixPath: string): boolean {
-    const slot = this.#locate(prefixPath.toLowerCase())
+    const slot = this.#walk(prefixPath.toLowerCase(), false)
     if (slot === MISSING || this.#values[slot] === undefined) return false
     this.#values[slot] = undefined
     // A slot that leads nowhere any more is no child of the one above it, and so on up.
@@ -99,28 +99,15 @@ export class PathTable<T extends object> {
     }
   }
 
-  #locate(path: string): number {
-    let slot = this.#capacity
-    let hash = this.#seed
-    for (let start = 1; start < path.length;) {
-      const end = path.indexOf('/', start)
-      hash = hashOn(hash, path, start, end)
-      slot = this.#probe(path, start, end, hash, slot)
-      if (slot < 0) return MISSING
-      hash = Math.imul(hash ^ SLASH, FNV_PRIME)
-      start = end + 1
-    }
-    return slot
-  }
-
-  /** The slot of a path, with all that lead to it; there is room for them. */
-  #insert(path: string): number {
+  /** The slot of a path. What is missing on the way there is made, if asked for; there must be room for it. */
+  #walk(path: string, makesMissing: boolean): number {
     let slot = this.#capacity
     let hash = this.#seed
     for (let start = 1; start < path.length;) {
       const end = path.indexOf('/', start)
       hash = hashOn(hash, path, start, end)
       const found = this.#probe(path, start, end, hash, slot)
+      if (found < 0 && !makesMissing) return MISSING
       slot = found < 0 ? this.#fill(~found, slot, path, start, end) : found
       hash = Math.imul(hash ^ SLASH, FNV_PRIME)
       start = end + 1
@@ -187,7 +174,7 @@ export class PathTable<T extends object> {
     this.#texts = new Uint16Array(Math.max(FIRST_TEXTS, this.#textsEnd))
     this.#textsEnd = 0
     this.#used = 0
-    for (const [path, value] of entries) this.#put(this.#insert(path), value)
+    for (const [path, value] of entries) this.#put(this.#walk(path, true), value)
   }
 
   #pathOf(slot: number): string {

@@ -1,9 +1,9 @@
-import { openBrokerQueue } from './broker/client/open-broker-queue.ts'
+import { brokerBackend } from './broker/client/open-broker-queue.ts'
 import { prefix } from './base/url-prefix.ts'
 import { installListenHook } from './http/listen-hook.ts'
 
 // Composition root: here, and only here, the backend is chosen.
-installListenHook(openBrokerQueue)
+installListenHook(brokerBackend)
 
 export { HttpSysError } from './base/errors.ts'
 export type { HttpSysErrorCode } from './base/errors.ts'

@@ -1,6 +1,6 @@
 import { Server } from 'node:http'
 import { UrlPrefix, isUrlPrefix } from '../base/url-prefix.ts'
-import type { OpenQueue, RequestQueue } from '../queue/exchange.ts'
+import type { PortReservation, QueueBackend, RequestQueue } from '../queue/exchange.ts'
 import type { ListenHandle, ServerInternals } from './node-internals.ts'
 import { ServerBinding } from './server-binding.ts'
 
@@ -16,7 +16,7 @@ interface Hookable {
  *
  * A second copy of this package in the process leaves the first one's hook in place.
  */
-export function installListenHook(openQueue: OpenQueue): void {
+export function installListenHook(backend: QueueBackend): void {
   const prototype = Server.prototype as unknown as Hookable
   if (prototype[kIsHooked]) return
   // oxlint-disable-next-line typescript/unbound-method -- called with the server
@@ -25,25 +25,51 @@ export function installListenHook(openQueue: OpenQueue): void {
   prototype.listen = function listen(this: Server, ...args: unknown[]): Server {
     const [target] = args
     if (!isUrlPrefix(target)) return nativeListen.apply(this, args)
-    const callback = args.findLast((argument) => typeof argument === 'function')
-    return listenOnPrefix(this, target, openQueue, callback as (() => void) | undefined)
+    const callback = args.findLast((argument) => typeof argument === 'function') as (() => void) | undefined
+    return listenOnPrefix(this, target, backend, { callback })
   }
 }
 
-function listenOnPrefix(server: Server, given: UrlPrefix, openQueue: OpenQueue, callback?: () => void): Server {
+/** What a call of `listen` says besides the prefix. */
+export interface PrefixListenOptions {
+  readonly callback?: (() => void) | undefined
+  /** Closes the server when it is aborted. */
+  readonly signal?: AbortSignal | undefined
+  /** Listen on the port at once, on this address if one is given, instead of leaving that to the backend. */
+  readonly bind?: { readonly host: string | undefined }
+}
+
+/** {@link listenOnPrefix} with its backend. */
+export type ListenOnPrefix = (server: Server, prefix: UrlPrefix, options: PrefixListenOptions) => Server
+
+/** What `server.listen(prefix)` does; returns the server. */
+export function listenOnPrefix(
+  server: Server,
+  given: UrlPrefix,
+  backend: QueueBackend,
+  { callback, signal, bind }: PrefixListenOptions,
+): Server {
   const internals = server as Server & ServerInternals
   if (internals._handle !== null && internals._handle !== undefined) throw alreadyListening()
   if (callback !== undefined) server.once('listening', callback)
   // Frameworks change the options that they are given, and may listen twice with them.
   const prefix = UrlPrefix.parse(given.href, { mode: given.mode, strip: given.strip })
   const binding = new ServerBinding(server, prefix)
-  const handle = new QueueHandle(internals, prefix, binding)
+  let reservation: PortReservation | undefined
+  try {
+    if (prefix.port === 0 || bind !== undefined) reservation = backend.reserve(prefix, bind?.host)
+  } catch (error) {
+    process.nextTick(() => server.emit('error', error))
+    return server
+  }
+  const handle = new QueueHandle(internals, reservation?.prefix ?? prefix, binding, reservation)
   internals._handle = handle
   wrapConnectionMethods(server, binding)
-  openQueue(prefix, binding).then(
+  backend.open(prefix, binding, reservation).then(
     (queue) => handle.onOpen(queue),
     (error: unknown) => handle.onRefused(error),
   )
+  if (signal !== undefined) closeOnAbort(server, signal)
   return server
 }
 
@@ -57,14 +83,21 @@ class QueueHandle implements ListenHandle {
   readonly #server: Server & ServerInternals
   readonly #prefix: UrlPrefix
   readonly #binding: ServerBinding
+  readonly #reservation: PortReservation | undefined
   #queue: RequestQueue | null = null
   #isClosed = false
   #isRef = true
 
-  constructor(server: Server & ServerInternals, prefix: UrlPrefix, binding: ServerBinding) {
+  constructor(
+    server: Server & ServerInternals,
+    prefix: UrlPrefix,
+    binding: ServerBinding,
+    reservation: PortReservation | undefined,
+  ) {
     this.#server = server
     this.#prefix = prefix
     this.#binding = binding
+    this.#reservation = reservation
     // Counts as a connection until the prefix is free again, so that `'close'` is not emitted before.
     server._connections++
   }
@@ -86,7 +119,8 @@ class QueueHandle implements ListenHandle {
 
   getsockname(out: Record<string, unknown>): number {
     const prefix = this.#queue?.prefix ?? this.#prefix
-    const address = this.#queue?.address ?? { address: '', family: 'IPv4', port: prefix.port }
+    const address = this.#queue?.address ??
+      this.#reservation?.address ?? { address: '', family: 'IPv4', port: prefix.port }
     Object.assign(out, address, { prefix: prefix.href })
     return 0
   }
@@ -114,6 +148,13 @@ class QueueHandle implements ListenHandle {
     this.#server._connections--
     this.#server._emitCloseIfDrained()
   }
+}
+
+function closeOnAbort(server: Server, signal: AbortSignal): void {
+  const onAbort = (): void => void server.close()
+  if (signal.aborted) return process.nextTick(onAbort)
+  signal.addEventListener('abort', onAbort, { once: true })
+  server.once('close', () => signal.removeEventListener('abort', onAbort))
 }
 
 /** The native methods know only of TCP connections. */

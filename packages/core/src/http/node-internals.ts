@@ -1,4 +1,5 @@
 import { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
 import { Socket } from 'node:net'
 
 /**
@@ -76,8 +77,11 @@ const kServerResponse = symbolOf(plainServer, 'ServerResponse')
 /** Where a server, and each of its responses, keeps the `uniqueHeaders` option. */
 export const kUniqueHeaders = symbolOf(plainServer, 'kUniqueHeaders')
 
-/** node:http's own listener for `'connection'`, which would put its parser on the socket. */
-export const nativeConnectionListener = plainServer.listeners('connection')[0]
+/** Node's own listeners for `'connection'` and `'secureConnection'`, which would put a parser, or TLS, on the socket. */
+export const nativeConnectionListeners: ReadonlySet<unknown> = new Set([
+  ...plainServer.listeners('connection'),
+  ...new HttpsServer().listeners('connection'),
+])
 
 function symbolOf(object: object, description: string): symbol {
   for (let holder: object | null = object; holder !== null; holder = Object.getPrototypeOf(holder) as object | null) {

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { DisconnectKind, Exchange, ExchangeListener, QueueConnection, RequestQueue } from '../queue/exchange.ts'
-import { kUniqueHeaders, messageClassesOf, nativeConnectionListener } from './node-internals.ts'
+import { kUniqueHeaders, messageClassesOf, nativeConnectionListeners } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
@@ -176,13 +176,18 @@ export class ServerBinding implements ExchangeListener {
     const socket = new QueueSocket(server, connection, this.#onSocketClosed)
     this.#sockets.set(connection, socket)
     server._connections++
-    // node:http's own listener would read the socket as a byte stream.
-    if (server.listenerCount('connection') > 1) {
-      for (const listener of server.rawListeners('connection')) {
-        if (listener !== nativeConnectionListener) (listener as (socket: QueueSocket) => void).call(server, socket)
-      }
-    }
+    this.#emitConnection('connection', socket)
+    // Servers of node:https have one each for the TCP and for the TLS connection; here they are the same.
+    if (server.listenerCount('secureConnection') > 0) this.#emitConnection('secureConnection', socket)
     return socket
+  }
+
+  #emitConnection(event: 'connection' | 'secureConnection', socket: QueueSocket): void {
+    const server = this.#server
+    if (server.listenerCount(event) < 2) return
+    for (const listener of server.rawListeners(event)) {
+      if (!nativeConnectionListeners.has(listener)) (listener as (socket: QueueSocket) => void).call(server, socket)
+    }
   }
 
   /** The response has been handed over completely: what node:http does on `'finish'`. */

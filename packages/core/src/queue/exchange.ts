@@ -120,5 +120,32 @@ export interface RequestQueue {
   setRef(isRef: boolean): void
 }
 
-/** Opens a queue for a prefix; the one function that a backend gives to the layers above. */
-export type OpenQueue = (prefix: UrlPrefix, listener: ExchangeListener) => Promise<RequestQueue>
+/** A port that this process listens on already, on its way to the backend: clients can connect, and wait for the queue. */
+export interface PortReservation {
+  /** With the real port. */
+  readonly prefix: UrlPrefix
+  readonly address: QueueAddress
+  /** Gives the port back, unless a queue has been opened with it; may be called again. */
+  release(): void
+}
+
+/** Opens a queue for a prefix, on the port that was reserved for it if one was. */
+export type OpenQueue = (
+  prefix: UrlPrefix,
+  listener: ExchangeListener,
+  reservation?: PortReservation,
+) => Promise<RequestQueue>
+
+/** What a backend gives to the layers above. */
+export interface QueueBackend {
+  readonly open: OpenQueue
+  /**
+   * Listens on the port of a prefix before it returns, as node:http does, so that `address()` is right at once.
+   *
+   * Undefined when this system can't, and `open` has to do it.
+   *
+   * @param host - the one address to listen on, instead of those that the prefix needs
+   * @throws HttpSysError `EADDRINUSE`, `EACCES`, `EINVAL`
+   */
+  reserve(prefix: UrlPrefix, host?: string): PortReservation | undefined
+}

@@ -33,7 +33,9 @@ import { BrokerExchange } from './broker-exchange.ts'
 import type { ExchangeHome } from './broker-exchange.ts'
 import { BrokerQueue } from './broker-queue.ts'
 import type { QueueHome } from './broker-queue.ts'
+import { handOver } from './hand-over.ts'
 import { lost, openConnection } from './open-connection.ts'
+import type { BoundPort } from './bound-port.ts'
 import { parseRawHeaders } from './raw-headers.ts'
 
 const MAX_ATTEMPTS = 5
@@ -72,11 +74,11 @@ export class BrokerSession implements ExchangeHome, QueueHome {
    *
    * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started, `EPROTO` when it is of another version.
    */
-  async open(prefix: UrlPrefix, listener: ExchangeListener): Promise<RequestQueue> {
-    const queue = new BrokerQueue(this, this.#nextClaimId++, prefix, listener)
+  async open(prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort): Promise<RequestQueue> {
+    const queue = new BrokerQueue(this, this.#nextClaimId++, port?.prefix ?? prefix, listener)
     this.#queues.set(queue.id, queue)
     try {
-      await this.#claim(queue)
+      await this.#claim(queue, port)
       return queue
     } catch (error) {
       this.#queues.delete(queue.id)
@@ -136,11 +138,13 @@ export class BrokerSession implements ExchangeHome, QueueHome {
   }
 
   /** Claims until the broker answers: one that was just leaving breaks the connection, and the next one is started. */
-  async #claim(queue: BrokerQueue): Promise<void> {
+  async #claim(queue: BrokerQueue, port?: BoundPort): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#connected()
-        await this.#askFor(queue)
+        const name = port && (await handOver(this.#directory, port))
+        await this.#connected()
+        await this.#askFor(queue, name)
         queue.isLive = true
         return
       } catch (error) {
@@ -149,11 +153,11 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     }
   }
 
-  #askFor(queue: BrokerQueue): Promise<void> {
+  #askFor(queue: BrokerQueue, handOver?: string): Promise<void> {
     const { href, mode } = queue.prefix
     return new Promise<void>((resolve, reject) => {
       this.#claiming.set(queue.id, { resolve, reject })
-      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href, mode }), 'utf8')
+      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href, mode, handOver }), 'utf8')
     })
   }
 

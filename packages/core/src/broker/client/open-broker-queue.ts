@@ -1,6 +1,6 @@
-import type { UrlPrefix } from '../../base/url-prefix.ts'
-import type { ExchangeListener, RequestQueue } from '../../queue/exchange.ts'
+import type { OpenQueue, QueueBackend } from '../../queue/exchange.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
+import { BoundPort } from './bound-port.ts'
 import { BrokerSession } from './broker-session.ts'
 
 /** One session for each runtime directory: all servers of a process share it. */
@@ -11,12 +11,23 @@ const sessions = new Map<string, BrokerSession>()
  *
  * @throws HttpSysError `EADDRINUSE`, `EACCES`, `ETIMEDOUT` and others, each with its remedy.
  */
-export async function openBrokerQueue(prefix: UrlPrefix, listener: ExchangeListener): Promise<RequestQueue> {
+export const openBrokerQueue: OpenQueue = async (prefix, listener, reservation) => {
   const directory = runtimeDirectory()
   let session = sessions.get(directory)
   if (session === undefined) {
     session = new BrokerSession(directory)
     sessions.set(directory, session)
   }
-  return session.open(prefix, listener)
+  try {
+    return await session.open(prefix, listener, reservation as BoundPort | undefined)
+  } finally {
+    // The broker has sockets of its own for the port, or the claim has failed.
+    reservation?.release()
+  }
+}
+
+/** The broker as a backend of the layers above. */
+export const brokerBackend: QueueBackend = {
+  open: openBrokerQueue,
+  reserve: (prefix, host) => BoundPort.open(prefix, host),
 }

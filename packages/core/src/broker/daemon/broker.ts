@@ -4,6 +4,7 @@ import type { Engine, EngineConnection, EngineListener } from '../engine/engine.
 import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED } from '../protocol/frames.ts'
 import { startClock } from './coarse-clock.ts'
+import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host, Http1Timeouts } from './http1/http1-connection.ts'
 import { Listeners } from './listeners.ts'
@@ -40,6 +41,7 @@ export class Broker implements PeerHost, Http1Host {
   readonly #options: BrokerOptions
   readonly #router = new Router<RequestQueueEntry>()
   readonly #listeners: Listeners
+  readonly #handOvers = new HandOvers()
   readonly #peers = new Set<OwnerPeer>()
   readonly #claims = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   readonly #connections = new Set<Http1Connection>()
@@ -73,6 +75,7 @@ export class Broker implements PeerHost, Http1Host {
   async close(): Promise<void> {
     this.#stopClock()
     await this.#local?.close()
+    this.#handOvers.close()
     for (const peer of this.#peers) peer.close()
     await this.#listeners.close()
     for (const connection of this.#connections) connection.shutdown()
@@ -107,6 +110,12 @@ export class Broker implements PeerHost, Http1Host {
     if (this.#peers.size === 0) this.#options.onIdle?.()
   }
 
+  onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
+    this.#peers.delete(peer)
+    this.#claims.delete(peer)
+    this.#handOvers.admit(name, connection)
+  }
+
   onViolation(peer: OwnerPeer, error: unknown): void {
     this.#options.onViolation?.(peer.pid, error)
   }
@@ -125,10 +134,12 @@ export class Broker implements PeerHost, Http1Host {
   }
 
   async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<string> {
-    const { href, mode } = decodeClaim(payload)
+    const { href, mode, handOver } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode })
     if (prefix.scheme === 'https') throw notYetSecure(prefix)
-    const port = await this.#listeners.acquire(prefix)
+    const port = await (handOver === undefined
+      ? this.#listeners.acquire(prefix)
+      : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
       const claims = this.#claims.get(peer)
       // The peer may have gone while the port was being bound.

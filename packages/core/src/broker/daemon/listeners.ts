@@ -1,18 +1,13 @@
-import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
-
-/** What a port is bound to: every address, or only the named ones. */
-type Scope = readonly string[]
-
-const EVERY_ADDRESS = '::'
-const EVERY_IPV4_ADDRESS = '0.0.0.0'
-const LOOPBACK: Scope = ['127.0.0.1', '::1']
+import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
+import type { BindScope } from '../protocol/bind-scope.ts'
+import { describeListenFailure } from '../protocol/listen-failure.ts'
 
 interface Port {
   readonly number: number
   /** One entry for each live claim on the port. */
-  readonly scopes: Scope[]
+  readonly scopes: BindScope[]
   readonly listeners: Map<string, EngineListener>
 }
 
@@ -40,7 +35,7 @@ export class Listeners {
    */
   acquire(prefix: UrlPrefix): Promise<number> {
     return this.#serially(async () => {
-      const scope = scopeOf(prefix)
+      const scope = bindScopeOf(prefix)
       if (prefix.port === 0) return this.#openFree(scope)
       const port = this.#ports.get(prefix.port) ?? newPort(prefix.port, [])
       port.scopes.push(scope)
@@ -50,18 +45,40 @@ export class Listeners {
       } catch (error) {
         port.scopes.pop()
         await this.#narrow(port)
-        throw describe(error, port.number)
+        throw describeListenFailure(error, port.number)
       }
       return port.number
     })
   }
 
-  /** Gives back what {@link Listeners.acquire} took. */
+  /**
+   * Takes over sockets that listen already, which belong to the broker from here on, and binds what the prefix needs beyond them.
+   *
+   * @throws HttpSysError `EADDRINUSE`, `EINVAL`, naming the port.
+   */
+  adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
+    return this.#serially(async () => {
+      const port = this.#ports.get(prefix.port) ?? newPort(prefix.port, [])
+      port.scopes.push(bindScopeOf(prefix))
+      this.#ports.set(port.number, port)
+      try {
+        for (const descriptor of descriptors) await this.#adopt(port, descriptor)
+        await this.#rebind(port)
+      } catch (error) {
+        port.scopes.pop()
+        await this.#narrow(port)
+        throw describeListenFailure(error, port.number)
+      }
+      return port.number
+    })
+  }
+
+  /** Gives back what {@link Listeners.acquire} and {@link Listeners.adopt} took. */
   release(prefix: UrlPrefix, portNumber: number): Promise<void> {
     return this.#serially(async () => {
       const port = this.#ports.get(portNumber)
       if (port === undefined) return
-      const wanted = scopeOf(prefix).join()
+      const wanted = bindScopeOf(prefix).join()
       const index = port.scopes.findIndex((scope) => scope.join() === wanted)
       if (index !== -1) port.scopes.splice(index, 1)
       await this.#narrow(port)
@@ -85,7 +102,7 @@ export class Listeners {
 
   /** The address to show for a prefix. */
   static addressOf(prefix: UrlPrefix): { address: string; family: 'IPv4' | 'IPv6' } {
-    const address = scopeOf(prefix)[0]!
+    const address = bindScopeOf(prefix)[0]!
     return { address, family: address.includes(':') ? 'IPv6' : 'IPv4' }
   }
 
@@ -131,20 +148,29 @@ export class Listeners {
 
   async #listen(port: Port, host: string): Promise<void> {
     const endpoint = { kind: 'tcp', host, port: port.number, ipv6Only: host !== EVERY_ADDRESS } as const
-    const listener = await this.#engine.listen(endpoint, (connection) => {
-      this.#onConnection(connection, connection.localPort)
-    })
-    port.listeners.set(host, listener)
+    port.listeners.set(host, await this.#engine.listen(endpoint, this.#onAccepted))
   }
 
+  async #adopt(port: Port, descriptor: number): Promise<void> {
+    const listener = await this.#engine.listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
+    if (listener.port === port.number && !port.listeners.has(listener.address)) {
+      port.listeners.set(listener.address, listener)
+      return
+    }
+    await listener.close()
+    throw new Error(`the socket listens on port ${listener.port}`)
+  }
+
+  readonly #onAccepted = (connection: EngineConnection): void => this.#onConnection(connection, connection.localPort)
+
   /** Lets the kernel pick a port that is free on every address of the scope. */
-  async #openFree(scope: Scope): Promise<number> {
+  async #openFree(scope: BindScope): Promise<number> {
     for (;;) {
       const picked = newPort(0, [scope])
       try {
         await this.#bind(picked, scope[0]!)
       } catch (error) {
-        throw describe(error, 0)
+        throw describeListenFailure(error, 0)
       }
       const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
       const port = newPort(listener.port, [scope])
@@ -159,7 +185,7 @@ export class Listeners {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
           await closeAll(port)
-          throw describe(error, 0)
+          throw describeListenFailure(error, 0)
         }
       }
       await closeAll(port)
@@ -167,7 +193,7 @@ export class Listeners {
   }
 }
 
-function newPort(number: number, scopes: Scope[]): Port {
+function newPort(number: number, scopes: BindScope[]): Port {
   return { number, scopes, listeners: new Map() }
 }
 
@@ -175,50 +201,7 @@ async function closeAll(port: Port): Promise<void> {
   for (const listener of port.listeners.values()) await listener.close()
 }
 
-function scopeOf(prefix: UrlPrefix): Scope {
-  if (prefix.host === 'localhost') return LOOPBACK
-  if (prefix.category === 'ip-bound') return [prefix.host.replace(/^\[|\]$/g, '')]
-  return [EVERY_ADDRESS]
-}
-
-function addressesOf(scopes: readonly Scope[]): string[] {
+function addressesOf(scopes: readonly BindScope[]): string[] {
   const addresses = new Set(scopes.flat())
   return addresses.has(EVERY_ADDRESS) ? [EVERY_ADDRESS] : [...addresses]
-}
-
-function isIpv6Missing(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT'
-}
-
-function describe(error: unknown, port: number): HttpSysError {
-  const { code } = error as NodeJS.ErrnoException
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new HttpSysError({
-      code: 'EACCES',
-      syscall: 'listen',
-      subject: `port ${port}`,
-      reason: 'this user may not listen there',
-      remedy: 'Use a port from 1024 on, or allow it with `sysctl net.ipv4.ip_unprivileged_port_start`.',
-      cause: error,
-    })
-  }
-  if (code === 'EADDRINUSE') {
-    return new HttpSysError({
-      code: 'EADDRINUSE',
-      syscall: 'listen',
-      subject: `port ${port}`,
-      reason: 'another program listens on this TCP port',
-      remedy: 'Stop that program, or choose another port in the prefix or in HTTPSYS_BASE.',
-      cause: error,
-    })
-  }
-  return new HttpSysError({
-    code: 'EINVAL',
-    syscall: 'listen',
-    subject: `port ${port}`,
-    reason: `the operating system refuses to listen (${code ?? String(error)})`,
-    remedy: 'Check the address in the prefix: it must belong to this machine.',
-    cause: error,
-  })
 }

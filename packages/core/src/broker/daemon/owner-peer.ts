@@ -14,6 +14,8 @@ import {
   FRAME_CREDIT,
   FRAME_DISCARD,
   FRAME_DISCONNECT,
+  FRAME_HAND_OVER,
+  FRAME_HAND_OVER_READY,
   FRAME_HELLO,
   FRAME_INFORMATIONAL,
   FRAME_RELEASE,
@@ -32,6 +34,8 @@ import { SlotTable } from './slot-table.ts'
 export interface PeerHost {
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
   onRelease(peer: OwnerPeer, claimId: number): void
+  /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
+  onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
   onPeerClosed(peer: OwnerPeer): void
   /** A peer broke the protocol and has been cut off. */
   onViolation(peer: OwnerPeer, error: unknown): void
@@ -50,6 +54,7 @@ export interface AnnouncedConnection {
  * One owner process, on its local socket.
  *
  * connected ──HELLO──▶ open ──socket closed or protocol broken──▶ closed
+ *           ──HAND_OVER──▶ closed (the socket is no longer this object's)
  */
 export class OwnerPeer implements EngineConnectionHandler {
   pid = 0
@@ -127,7 +132,9 @@ export class OwnerPeer implements EngineConnectionHandler {
 
   readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
     if (this.state !== 'open') {
-      if (this.state === 'connected') this.#onHello(type, bytes, start, end)
+      if (this.state !== 'connected') return
+      if (type === FRAME_HAND_OVER) this.#onHandOver(bytes.toString('latin1', start + HEADER_BYTES, end))
+      else this.#onHello(type, bytes, start, end)
       return
     }
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
@@ -155,6 +162,14 @@ export class OwnerPeer implements EngineConnectionHandler {
       default:
         throw broken(`frame type ${type} is not one that an owner sends`)
     }
+  }
+
+  #onHandOver(name: string): void {
+    this.#connection.pause()
+    this.writer.signal(FRAME_HAND_OVER_READY, 0, 0, 0)
+    this.writer.flush()
+    this.state = 'closed'
+    this.#host.onHandOver(this, name, this.#connection)
   }
 
   #onHello(type: number, bytes: Buffer, start: number, end: number): void {

@@ -1,7 +1,8 @@
-/** A place to listen: a TCP address, or the path of a local socket. */
+/** A place to listen: a TCP address, the path of a local socket, or a socket that listens already and now is the engine's. */
 export type Endpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly ipv6Only: boolean }
   | { readonly kind: 'local'; readonly path: string }
+  | { readonly kind: 'descriptor'; readonly descriptor: number }
 
 /** Receives what happens on one connection. The methods are called from the engine's turn and must not throw. */
 export interface EngineConnectionHandler {
@@ -21,7 +22,9 @@ export interface EngineConnection {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  /** Set once, before the engine delivers anything. */
+  /** The operating system's number of the socket; -1 when the connection is gone. */
+  readonly descriptor: number
+  /** Set before the engine delivers anything. */
   handler: EngineConnectionHandler
   /** More is queued than the connection wants; `onDrain` tells when that is over. */
   readonly isFull: boolean
@@ -45,6 +48,8 @@ export interface EngineConnection {
 
 /** A listening socket. */
 export interface EngineListener {
+  /** The address as bound for TCP, empty for local sockets. */
+  readonly address: string
   /** The real port for TCP, 0 for local sockets. */
   readonly port: number
   /** Stops listening; accepted connections go on. */

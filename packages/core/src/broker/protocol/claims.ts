@@ -4,6 +4,8 @@ import { HttpSysError, isHttpSysErrorCode } from '../../base/errors.ts'
 export interface Claim {
   readonly href: string
   readonly mode: 'create' | 'attach'
+  /** Names the HAND_OVER connection that the listening sockets came over; undefined when the broker binds them. */
+  readonly handOver?: string | undefined
 }
 
 /** Where a claim listens: the payload of CLAIMED. */
@@ -20,9 +22,10 @@ export function encodeClaim(claim: Claim): string {
 /** @throws HttpSysError `EPROTO` when the payload is not a claim. */
 export function decodeClaim(payload: string): Claim {
   const value = parse(payload)
-  const { href, mode } = value
+  const { href, mode, handOver } = value
   if (typeof href !== 'string' || (mode !== 'create' && mode !== 'attach')) throw malformed('CLAIM')
-  return { href, mode }
+  if (handOver !== undefined && typeof handOver !== 'string') throw malformed('CLAIM')
+  return { href, mode, handOver }
 }
 
 export function encodeClaimed(claimed: Claimed): string {

@@ -31,6 +31,8 @@ export const FRAME_RESPONSE = 18
 export const FRAME_INFORMATIONAL = 19
 export const FRAME_DISCARD = 20
 export const FRAME_CANCEL = 21
+/** In place of HELLO: descriptors of listening sockets will come over this connection. */
+export const FRAME_HAND_OVER = 22
 
 // Broker to owner.
 export const FRAME_CLAIMED = 32
@@ -40,6 +42,8 @@ export const FRAME_CONNECTION = 35
 export const FRAME_CONNECTION_CLOSED = 36
 export const FRAME_REQUEST = 37
 export const FRAME_DISCONNECT = 38
+/** The descriptors may be sent now. */
+export const FRAME_HAND_OVER_READY = 39
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1

@@ -274,6 +274,7 @@ describe('what the kernel seldom does', () => {
       if (code !== undefined) throw Object.assign(new Error(code), { code })
       bound.push(binding)
       return {
+        address: binding.host,
         port: binding.port,
         close: async () => {
           await Promise.resolve()

@@ -12,6 +12,7 @@ const spareBuffers: Buffer[] = []
 /** libuv's handle of an accepted socket; `pauseOnConnect` leaves it idle, so a reader of our own can take it over. */
 interface SocketHandle {
   reading: boolean
+  readonly fd: number
 }
 interface SocketWithHandle {
   _handle: SocketHandle | null
@@ -43,6 +44,10 @@ export class NetConnection implements EngineConnection {
     socket.on('error', () => {})
     socket.on('close', () => this.handler.onClose())
     socket.resume()
+  }
+
+  get descriptor(): number {
+    return (this.#socket as unknown as SocketWithHandle)._handle?.fd ?? -1
   }
 
   get isFull(): boolean {

@@ -22,19 +22,22 @@ export class NetEngine implements Engine {
         server.off('error', reject)
         // EMFILE and the like while accepting: the kernel keeps the connection in its queue, and Node tries again.
         server.on('error', () => {})
-        resolve(new NetListener(server, endpoint))
+        resolve(new NetListener(server))
       })
     })
   }
 }
 
 class NetListener implements EngineListener {
+  readonly address: string
   readonly port: number
   readonly #server: Server
 
-  constructor(server: Server, endpoint: Endpoint) {
+  constructor(server: Server) {
     this.#server = server
-    this.port = endpoint.kind === 'tcp' ? (server.address() as AddressInfo).port : 0
+    const bound = server.address() as AddressInfo | string
+    this.address = typeof bound === 'string' ? '' : bound.address
+    this.port = typeof bound === 'string' ? 0 : bound.port
   }
 
   close(): Promise<void> {
@@ -46,5 +49,7 @@ class NetListener implements EngineListener {
 
 function listenOptions(endpoint: Endpoint): ListenOptions {
   if (endpoint.kind === 'local') return { path: endpoint.path, backlog: BACKLOG }
+  // @types/node 20 does not know `fd`.
+  if (endpoint.kind === 'descriptor') return { fd: endpoint.descriptor, backlog: BACKLOG } as ListenOptions
   return { host: endpoint.host, port: endpoint.port, ipv6Only: endpoint.ipv6Only, backlog: BACKLOG, exclusive: true }
 }

@@ -1,0 +1,135 @@
+import { getSystemErrorName } from 'node:util'
+import koffi from 'koffi'
+
+/**
+ * The C library's sockets, for the two things that node:net can't do: to listen without accepting, and to hand a descriptor
+ * to a process that is not a child. Called when a server begins to listen, never for a request.
+ */
+
+/** Values that differ between systems; from the headers of glibc and musl (the same), and of macOS. */
+interface Platform {
+  readonly AF_INET6: number
+  readonly SOL_SOCKET: number
+  readonly SO_REUSEADDR: number
+  readonly IPV6_V6ONLY: number
+  readonly MSG_DONTWAIT: number
+  /** `sa_len` comes before the family, which then is one byte. */
+  readonly hasAddressLength: boolean
+  /** Type of `msg_iovlen` and of `msg_controllen`. */
+  readonly messageLengths: readonly [iovlen: string, controllen: string]
+  /** Bytes of `cmsg_len`, and of a `cmsghdr` with its padding. */
+  readonly controlHeader: { readonly lengthBytes: 4 | 8; readonly bytes: 12 | 16 }
+}
+
+const LINUX: Platform = {
+  AF_INET6: 10,
+  SOL_SOCKET: 1,
+  SO_REUSEADDR: 2,
+  IPV6_V6ONLY: 26,
+  MSG_DONTWAIT: 0x40,
+  hasAddressLength: false,
+  messageLengths: ['size_t', 'size_t'],
+  controlHeader: { lengthBytes: 8, bytes: 16 },
+}
+
+const MACOS: Platform = {
+  AF_INET6: 30,
+  SOL_SOCKET: 0xffff,
+  SO_REUSEADDR: 4,
+  IPV6_V6ONLY: 27,
+  MSG_DONTWAIT: 0x80,
+  hasAddressLength: true,
+  messageLengths: ['int', 'uint32_t'],
+  controlHeader: { lengthBytes: 4, bytes: 12 },
+}
+
+export const AF_INET = 2
+export const SOCK_STREAM = 1
+export const IPPROTO_IPV6 = 41
+export const SCM_RIGHTS = 1
+export const F_SETFD = 2
+export const FD_CLOEXEC = 1
+
+/** `struct msghdr` as koffi writes it. */
+export interface MessageHeader {
+  name: null
+  namelen: 0
+  iov: { base: Buffer; length: number }[]
+  iovlen: number
+  control: Buffer
+  controllen: number
+  flags: 0
+}
+
+/** The functions that are used, and the constants of this system. */
+export interface Libc {
+  readonly platform: Platform
+  socket(domain: number, type: number, protocol: number): number
+  setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number
+  bind(fd: number, address: Buffer, length: number): number
+  listen(fd: number, backlog: number): number
+  /** `length` is a u32 in the machine's order, in and out. */
+  getsockname(fd: number, address: Buffer, length: Buffer): number
+  inet_pton(family: number, text: string, address: Buffer): number
+  close(fd: number): number
+  setCloseOnExec(fd: number): number
+  sendmsg(fd: number, message: MessageHeader, flags: number): number
+  recvmsg(fd: number, message: MessageHeader, flags: number): number
+}
+
+let loaded: Libc | null | undefined
+
+/** Loads the C library when it is first needed; null on systems whose layouts are not known here, or without koffi's binary. */
+export function libc(): Libc | null {
+  if (loaded === undefined) loaded = load()
+  return loaded
+}
+
+/** The error that a function of the C library has just left behind, in the form of Node's own. */
+export function lastError(syscall: string): NodeJS.ErrnoException {
+  const errno = -koffi.errno()
+  const code = getSystemErrorName(errno)
+  return Object.assign(new Error(`${syscall} ${code}`), { code, errno, syscall })
+}
+
+function load(): Libc | null {
+  const platform = process.platform === 'linux' ? LINUX : process.platform === 'darwin' ? MACOS : null
+  if (platform === null) return null
+  try {
+    return bindFunctions(platform)
+  } catch {
+    // No prebuilt binary for this processor: nothing else of the product needs it here.
+    return null
+  }
+}
+
+function bindFunctions(platform: Platform): Libc {
+  const library = koffi.load(null)
+  const [iovlen, controllen] = platform.messageLengths
+  const piece = koffi.struct({ base: 'void *', length: 'size_t' })
+  const message = koffi.pointer(
+    koffi.struct({
+      name: 'void *',
+      namelen: 'uint32_t',
+      iov: koffi.pointer(piece),
+      iovlen,
+      control: 'void *',
+      controllen,
+      flags: 'int',
+    }),
+  )
+  const fcntl = library.func('int fcntl(int fd, int command, ...)')
+  return {
+    platform,
+    socket: library.func('int socket(int domain, int type, int protocol)'),
+    setsockopt: library.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+    bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
+    listen: library.func('int listen(int fd, int backlog)'),
+    getsockname: library.func('int getsockname(int fd, void *address, void *length)'),
+    inet_pton: library.func('int inet_pton(int family, const char *text, void *address)'),
+    close: library.func('int close(int fd)'),
+    setCloseOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC) as number,
+    sendmsg: library.func('sendmsg', 'intptr_t', ['int', message, 'int']),
+    recvmsg: library.func('recvmsg', 'intptr_t', ['int', message, 'int']),
+  }
+}

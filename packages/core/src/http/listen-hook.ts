@@ -54,7 +54,7 @@ export function listenOnPrefix(
   if (callback !== undefined) server.once('listening', callback)
   // Frameworks change the options that they are given, and may listen twice with them.
   const prefix = UrlPrefix.parse(given.href, { mode: given.mode, strip: given.strip })
-  const binding = new ServerBinding(server, prefix)
+  const binding = new ServerBinding(server, prefix, bind !== undefined)
   let reservation: PortReservation | undefined
   try {
     if (prefix.port === 0 || bind !== undefined) reservation = backend.reserve(prefix, bind?.host)

@@ -20,6 +20,9 @@ export interface ServerInternals {
   /** Connections that `close` waits for. */
   _connections: number
   _emitCloseIfDrained(): void
+  readonly highWaterMark?: number
+  readonly rejectNonStandardBodyWrites?: boolean
+  readonly joinDuplicateHeaders?: boolean
 }
 
 export interface IncomingMessageInternals {
@@ -39,6 +42,10 @@ export interface ServerResponseInternals {
   _removedContLen: boolean
   _trailer: string
   _closed: boolean
+  _last: boolean
+  _keepAliveTimeout: number
+  _maxRequestsPerSocket: number
+  maxRequestsOnConnectionReached: boolean
   _eventsCount: number
   finished: boolean
   destroyed: boolean

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Exchange } from '../queue/exchange.ts'
-import type { IncomingMessageInternals } from './node-internals.ts'
+import type { IncomingMessageInternals, ServerInternals } from './node-internals.ts'
 
 const kExchange = Symbol('httpsys.exchange')
 const kReceived = Symbol('httpsys.received')
@@ -16,7 +16,11 @@ export interface QueueRequest extends IncomingMessage, IncomingMessageInternals 
 }
 
 /** Fills a fresh `IncomingMessage` with the exchange's head. */
-export function bindRequest(request: IncomingMessage, exchange: Exchange): QueueRequest {
+export function bindRequest(
+  request: IncomingMessage,
+  exchange: Exchange,
+  server: Server & ServerInternals,
+): QueueRequest {
   const bound = request as QueueRequest
   const rawHeaders = exchange.rawHeaders
   bound[kExchange] = exchange
@@ -27,7 +31,10 @@ export function bindRequest(request: IncomingMessage, exchange: Exchange): Queue
   bound.httpVersion = exchange.minorVersion === 1 ? '1.1' : '1.0'
   bound.method = exchange.method
   bound.url = exchange.target
-  bound._addHeaderLines(rawHeaders, rawHeaders.length)
+  if (server.joinDuplicateHeaders) (bound as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders = true
+  const maxHeadersCount = server.maxHeadersCount ?? 0
+  const count = maxHeadersCount > 0 ? Math.min(rawHeaders.length, maxHeadersCount * 2) : rawHeaders.length
+  bound._addHeaderLines(rawHeaders, count)
   if (!exchange.hasBody) bound.complete = true
   return bound
 }

@@ -3,6 +3,7 @@ import type { Exchange } from '../queue/exchange.ts'
 import { LENGTH_UNKNOWN, RESPONSE_OPAQUE } from '../queue/exchange.ts'
 import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
+import type { QueueSocket } from './queue-socket.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
 
 export const kExchange = Symbol('httpsys.exchange')
@@ -123,6 +124,7 @@ function send(
   const exchange = this[kExchange]
   const chunk = data.length > 0 ? data : null
   let hasRoom = true
+  if (chunk !== null) countBytes(this, chunk, encoding)
   if (!this._headerSent) hasRoom = sendHead(this, chunk, encoding ?? null, false)
   else if (chunk !== null) hasRoom = exchange.sendBody(chunk, encoding ?? null, false, '')
   if (typeof callback === 'function') afterWrite(this, callback)
@@ -166,6 +168,7 @@ function finish(this: QueueResponse): void {
   const chunk = this[kChunk]
   const encoding = this[kChunkEncoding]
   this[kChunk] = null
+  if (chunk !== null) countBytes(this, chunk, encoding)
   if (!this._headerSent && this._trailer === '') sendHead(this, chunk, encoding, true)
   else {
     if (!this._headerSent) sendHead(this, null, null, false)
@@ -185,6 +188,8 @@ function sendHead(
 ): boolean {
   response._headerSent = true
   const native = response as unknown as ServerResponse
+  const socket = native.socket as unknown as QueueSocket | null
+  if (socket !== null) socket.bytesWritten += response[kFields].length
   return response[kExchange].sendResponse(
     native.statusCode,
     reasonOf(native),
@@ -195,6 +200,17 @@ function sendHead(
     encoding,
     isLast,
   )
+}
+
+function countBytes(
+  response: QueueResponse,
+  chunk: string | Uint8Array,
+  encoding: BufferEncoding | null | undefined,
+): void {
+  const socket = (response as unknown as ServerResponse).socket as unknown as QueueSocket | null
+  if (socket === null) return
+  socket.bytesWritten += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding ?? 'utf8') : chunk.length
+  socket.touch()
 }
 
 function afterWrite(response: QueueResponse, callback: () => void): void {

@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
 import { RawResponse } from './raw-response.ts'
@@ -23,11 +25,17 @@ export class QueueSocket extends Duplex {
   readonly localFamily: 'IPv4' | 'IPv6'
   readonly connecting = false
   readonly pending = false
+  /** Bytes of entity bodies, and of a connection that has left HTTP; heads and framing are the backend's. */
   bytesRead = 0
+  /** Bytes of header fields and bodies, without the framing that the backend adds. */
   bytesWritten = 0
   timeout: number | undefined
   /** The response under way, as on node:http's sockets. */
   _httpMessage: ServerResponse | null = null
+  /** What the app does in its handlers stays within the connection: AsyncLocalStorage. */
+  readonly scope = new AsyncResource('HTTPSYSCONNECTION')
+  /** Requests of this connection that came here. */
+  requestCount = 0
   /** The exchange under way. */
   exchange: Exchange | null = null
   readonly #onClosed: OnSocketClosed
@@ -37,8 +45,8 @@ export class QueueSocket extends Duplex {
   #onWritable: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
 
-  constructor(server: Server, connection: QueueConnection, onClosed: OnSocketClosed) {
-    super({ emitClose: true, allowHalfOpen: true })
+  constructor(server: Server, connection: QueueConnection, onClosed: OnSocketClosed, highWaterMark?: number) {
+    super({ emitClose: true, allowHalfOpen: true, ...(highWaterMark === undefined ? {} : { highWaterMark }) })
     this.server = server
     this.connection = connection
     this.#onClosed = onClosed
@@ -70,7 +78,7 @@ export class QueueSocket extends Duplex {
     this.timeout = milliseconds
     if (callback !== undefined && milliseconds > 0) this.once('timeout', callback)
     else if (callback !== undefined) this.removeListener('timeout', callback)
-    this.#touch()
+    this.#restartTimer()
     return this
   }
 
@@ -112,7 +120,7 @@ export class QueueSocket extends Duplex {
   onBytes(chunk: Buffer): void {
     this.bytesRead += chunk.length
     this.#received += chunk.length
-    this.#touch()
+    this.touch()
     this.push(chunk)
   }
 
@@ -134,11 +142,15 @@ export class QueueSocket extends Duplex {
     this.#received = 0
   }
 
+  override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), 'utf8', callback)
+  }
+
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     const { exchange } = this
     if (exchange === null) return callback()
     this.bytesWritten += chunk.length
-    this.#touch()
+    this.touch()
     if (this.#isOpaque) this.#afterSend(exchange.sendBody(chunk, null, false, ''), callback)
     else this.#writeRaw(exchange, chunk, callback)
   }
@@ -174,14 +186,36 @@ export class QueueSocket extends Duplex {
   }
 
   /** Something happened: the time until `'timeout'` begins anew. */
-  #touch(): void {
+  touch(): void {
+    this.#timer?.refresh()
+  }
+
+  #restartTimer(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
     if (!this.timeout) return
-    this.#timer = setTimeout(() => this.emit('timeout'), this.timeout)
+    this.#timer = setTimeout(() => this.scope.runInAsyncScope(() => this.#onTimeout()), this.timeout)
     this.#timer.unref()
   }
+
+  /** As node:http: request, response and server are asked in turn, and the connection is closed when nobody cares. */
+  #onTimeout(): void {
+    if (!this.isUpgraded) {
+      const response = this._httpMessage
+      const request = response?.req
+      const isHandled = [
+        request !== undefined && !request.complete && request.emit('timeout', this),
+        response !== null && response.emit('timeout', this),
+        this.server.emit('timeout', this as never),
+      ]
+      if (!isHandled.includes(true)) this.destroy()
+    }
+    this.emit('timeout')
+  }
 }
+
+// Apps and libraries ask `socket instanceof net.Socket`. Every method of it that touches a handle is replaced above.
+Object.setPrototypeOf(QueueSocket.prototype, Socket.prototype)
 
 function familyOf(address: string): 'IPv4' | 'IPv6' {
   return address.includes(':') ? 'IPv6' : 'IPv4'

@@ -1,6 +1,6 @@
 import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { ServerResponse } from 'node:http'
-import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE } from '../queue/exchange.ts'
+import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE, RESPONSE_NO_DATE } from '../queue/exchange.ts'
 import { kOutHeaders, kUniqueHeaders } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 
@@ -13,6 +13,8 @@ export const encoded = { fields: '', contentLength: LENGTH_UNKNOWN, flags: 0 }
 let hasTransferEncoding = false
 let hasDate = false
 let hasTrailer = false
+let hasConnection = false
+let hasKeepAlive = false
 
 type HeaderValue = string | number | readonly string[]
 
@@ -28,8 +30,16 @@ export function encodeHead(response: ServerResponse & ServerResponseInternals, h
   hasTransferEncoding = false
   hasDate = false
   hasTrailer = false
+  hasKeepAlive = false
+  hasConnection = false
   addAll(response, headers)
-  if (!response.shouldKeepAlive) encoded.flags |= RESPONSE_CLOSE
+  // `strictContentLength` compares with it.
+  if (encoded.contentLength !== LENGTH_UNKNOWN) response._contentLength = encoded.contentLength
+  const { statusCode } = response
+  if (hasTransferEncoding && (statusCode === 204 || statusCode === 304)) response.shouldKeepAlive = false
+  if (!response.shouldKeepAlive || response.maxRequestsOnConnectionReached) encoded.flags |= RESPONSE_CLOSE
+  if ((encoded.flags & RESPONSE_CLOSE) !== 0) response._last = true
+  else if (response._keepAliveTimeout && !hasConnection && !hasKeepAlive) addKeepAlive(response)
   if (hasDate || !response.sendDate) encoded.flags |= RESPONSE_NO_DATE
   if (hasTransferEncoding) encoded.contentLength = LENGTH_UNKNOWN
   else if (
@@ -41,6 +51,21 @@ export function encodeHead(response: ServerResponse & ServerResponseInternals, h
   ) {
     encoded.contentLength = response._contentLength
   }
+  if (
+    hasTrailer &&
+    !(response._hasBody && encoded.contentLength === LENGTH_UNKNOWN && response.req.httpVersionMinor > 0)
+  ) {
+    throw Object.assign(new Error('Trailers are invalid with this transfer encoding'), {
+      code: 'ERR_HTTP_TRAILER_INVALID',
+    })
+  }
+}
+
+/** What node:http tells the client of the connection's future. */
+function addKeepAlive(response: ServerResponse & ServerResponseInternals): void {
+  const max = response._maxRequestsPerSocket > 0 ? `, max=${response._maxRequestsPerSocket}` : ''
+  encoded.fields += `Keep-Alive: timeout=${Math.floor(response._keepAliveTimeout / 1000)}${max}\r\n`
+  encoded.flags |= RESPONSE_KEEP_ALIVE
 }
 
 /** The reason phrase to send, empty when it is the usual one. */
@@ -111,8 +136,14 @@ function isFraming(name: string, value: string | number): boolean {
       return false
     case 10: {
       const lower = name.toLowerCase()
-      if (lower === 'connection' && /close/i.test(String(value))) encoded.flags |= RESPONSE_CLOSE
-      return lower === 'connection' || lower === 'keep-alive'
+      if (lower === 'keep-alive') {
+        hasKeepAlive = true
+        encoded.flags |= RESPONSE_KEEP_ALIVE
+      }
+      if (lower !== 'connection') return false
+      hasConnection = true
+      if (/close/i.test(String(value))) encoded.flags |= RESPONSE_CLOSE
+      return true
     }
     case 14: {
       if (name.toLowerCase() !== 'content-length') return false

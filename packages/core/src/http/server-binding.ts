@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
@@ -20,8 +21,11 @@ interface Transaction {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+/** node:http's default of `server.keepAliveTimeout`. */
+const DEFAULT_KEEP_ALIVE_MS = 5000
 
 const onRequestStart = channel('http.server.request.start')
+const onResponseCreated = channel('http.server.response.created')
 const onResponseFinish = channel('http.server.response.finish')
 
 /** Serves an `http.Server` from a request queue: what arrives is emitted on that very server, as node:http emits it. */
@@ -35,16 +39,24 @@ export class ServerBinding implements ExchangeListener {
   readonly #Request: typeof IncomingMessage
   readonly #Response: typeof ServerResponse
   readonly #uniqueHeaders: unknown
+  readonly #responseOptions: { highWaterMark: number | undefined; rejectNonStandardBodyWrites: boolean | undefined }
+  /** The port is this server's alone, as with node:http: its own settings decide over connections. */
+  readonly #isPrivate: boolean
+  /** What `listen` was called in: requests must not inherit the context of whatever opened the way to the backend. */
+  readonly #scope = new AsyncResource('HTTPSYSSERVER')
   /** After the queue was shut down sockets are let go as soon as they are idle. */
   #isReleasing = false
 
-  constructor(server: Server, prefix: UrlPrefix) {
+  constructor(server: Server, prefix: UrlPrefix, isPrivate: boolean) {
     this.#server = server as Server & ServerInternals
     this.#prefix = prefix
     const { Request, Response } = messageClassesOf(server)
     this.#Request = Request
     this.#Response = Response
     this.#uniqueHeaders = (server as unknown as Record<symbol, unknown>)[kUniqueHeaders]
+    const { highWaterMark, rejectNonStandardBodyWrites } = this.#server
+    this.#responseOptions = { highWaterMark, rejectNonStandardBodyWrites }
+    this.#isPrivate = isPrivate
   }
 
   /** No further requests will come: lets go of idle connections now, of the others when they are done. */
@@ -65,28 +77,40 @@ export class ServerBinding implements ExchangeListener {
 
   onRequest(exchange: Exchange): void {
     const socket = this.#socketOf(exchange.connection)
-    const request = bindRequest(new this.#Request(socket as never), exchange)
+    socket.scope.runInAsyncScope(this.#dispatch, null, exchange, socket)
+  }
+
+  readonly #dispatch = (exchange: Exchange, socket: QueueSocket): void => {
+    const server = this.#server
+    if (server.timeout) socket.setTimeout(server.timeout)
+    const request = bindRequest(new this.#Request(socket as never), exchange, server)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     socket.exchange = exchange
-    if (exchange.isUpgrade && this.#server.listenerCount('upgrade') > 0) return this.#upgrade(exchange, socket, request)
-    const native = new this.#Response(request)
+    if (exchange.isUpgrade && server.listenerCount('upgrade') > 0) return this.#upgrade(exchange, socket, request)
+    const native = newResponse(this.#Response, request, this.#responseOptions)
     if (this.#uniqueHeaders) (native as unknown as Record<symbol, unknown>)[kUniqueHeaders] = this.#uniqueHeaders
     native.shouldKeepAlive = exchange.isKeepAlive
+    this.#announceLimits(native as unknown as ServerResponse & ServerResponseInternals, socket)
     const response = bindResponse(native, exchange, this.#onResponseEnded)
     ;(response as unknown as { socket: unknown }).socket = socket
     socket._httpMessage = native
     exchange.context = { socket, request, response } satisfies Transaction
     if (onRequestStart.hasSubscribers) {
-      onRequestStart.publish({ request, response: native, socket, server: this.#server })
+      onRequestStart.publish({ request, response: native, socket, server })
     }
-    this.#emitRequest(exchange, request, native)
+    if (onResponseCreated.hasSubscribers) onResponseCreated.publish({ request, response: native })
+    if (this.#isBeyondLimit(socket)) this.#dropRequest(request, native, socket)
+    else this.#emitRequest(exchange, request, native)
   }
 
   onBody(exchange: Exchange, chunk: Buffer): void {
     const { socket, request, response } = exchange.context as Transaction
     try {
-      if (response === null) socket.onBytes(chunk)
-      else pushBody(request, chunk)
+      if (response === null) socket.scope.runInAsyncScope(receive, null, socket, chunk)
+      else {
+        socket.touch()
+        socket.scope.runInAsyncScope(pushBody, null, request, chunk)
+      }
     } catch (error) {
       rethrowLater(error)
     }
@@ -96,7 +120,7 @@ export class ServerBinding implements ExchangeListener {
     const { socket, request, response } = exchange.context as Transaction
     try {
       if (response === null) socket.onClientEnd()
-      else endBody(request, rawTrailers)
+      else socket.scope.runInAsyncScope(endBody, null, request, rawTrailers)
     } catch (error) {
       rethrowLater(error)
     }
@@ -106,7 +130,7 @@ export class ServerBinding implements ExchangeListener {
     const { socket, response } = exchange.context as Transaction
     try {
       if (response === null) socket.onWritable()
-      else onResponseWritable(response)
+      else socket.scope.runInAsyncScope(onResponseWritable, null, response)
     } catch (error) {
       rethrowLater(error)
     }
@@ -134,6 +158,31 @@ export class ServerBinding implements ExchangeListener {
     this.#server.close()
     // Without a listener for `error` it ends the process, as an error of a server's socket does.
     process.nextTick(() => this.#server.emit('error', error))
+  }
+
+  /** What the response tells the client of the connection's future: `Keep-Alive: timeout=…, max=…`. */
+  #announceLimits(response: ServerResponse & ServerResponseInternals, socket: QueueSocket): void {
+    const { keepAliveTimeout, maxRequestsPerSocket } = this.#server
+    socket.requestCount++
+    // Of a connection that others share, only what the app has chosen itself is told.
+    if (this.#isPrivate || keepAliveTimeout !== DEFAULT_KEEP_ALIVE_MS) response._keepAliveTimeout = keepAliveTimeout
+    if (!maxRequestsPerSocket) return
+    response._maxRequestsPerSocket = maxRequestsPerSocket
+    response.maxRequestsOnConnectionReached = socket.requestCount >= maxRequestsPerSocket
+  }
+
+  #isBeyondLimit(socket: QueueSocket): boolean {
+    const limit = this.#server.maxRequestsPerSocket
+    return limit !== null && limit > 0 && socket.requestCount > limit
+  }
+
+  #dropRequest(request: QueueRequest, response: ServerResponse, socket: QueueSocket): void {
+    try {
+      this.#server.emit('dropRequest', request, socket)
+      response.writeHead(503).end()
+    } catch (error) {
+      rethrowLater(error)
+    }
   }
 
   #emitRequest(exchange: Exchange, request: QueueRequest, response: ServerResponse): void {
@@ -173,7 +222,9 @@ export class ServerBinding implements ExchangeListener {
     const known = this.#sockets.get(connection)
     if (known !== undefined && !known.destroyed) return known
     const server = this.#server
-    const socket = new QueueSocket(server, connection, this.#onSocketClosed)
+    const socket = this.#scope.runInAsyncScope(
+      () => new QueueSocket(server, connection, this.#onSocketClosed, this.#responseOptions.highWaterMark),
+    )
     this.#sockets.set(connection, socket)
     server._connections++
     this.#emitConnection('connection', socket)
@@ -203,6 +254,8 @@ export class ServerBinding implements ExchangeListener {
     dumpUnread(request)
     socket._httpMessage = null
     socket.exchange = null
+    // What this request's handler has set is not the next one's.
+    if (socket.timeout) socket.setTimeout(0)
     ;(native as unknown as { socket: unknown }).socket = null
     emitClose(native)
     if (this.#isReleasing) socket.destroy()
@@ -221,6 +274,15 @@ export class ServerBinding implements ExchangeListener {
     }
     this.#server._emitCloseIfDrained()
   }
+}
+
+function receive(socket: QueueSocket, chunk: Buffer): void {
+  socket.onBytes(chunk)
+}
+
+/** The second parameter is not in @types/node 20. */
+function newResponse(Response: typeof ServerResponse, request: IncomingMessage, options: unknown): ServerResponse {
+  return new (Response as unknown as new (...args: unknown[]) => ServerResponse)(request, options)
 }
 
 function abort(request: QueueRequest): void {

@@ -7,6 +7,9 @@ export const RESPONSE_NO_DATE = 2
 /** Status 101 only: after this head the connection carries raw bytes both ways (HTTP.SYS: HTTP_SEND_RESPONSE_FLAG_OPAQUE). */
 export const RESPONSE_OPAQUE = 4
 
+/** The field lines contain a Keep-Alive of the app's; the backend adds none. */
+export const RESPONSE_KEEP_ALIVE = 8
+
 /** Says that the length of a response's body is not known yet. */
 export const LENGTH_UNKNOWN = -1
 

@@ -279,7 +279,7 @@ describe('responses', () => {
   test('of one end() have a length, a date and the connection', async () => {
     const text = await rawResponse((_req, res) => res.end('hello'))
     expect(text).toMatch(
-      /^HTTP\/1\.1 200 OK\r\nDate: [^\r]+ GMT\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello$/,
+      /^HTTP\/1\.1 200 OK\r\nDate: [^\r]+ GMT\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello$/,
     )
   })
 

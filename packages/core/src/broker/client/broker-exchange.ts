@@ -1,4 +1,10 @@
-import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE, RESPONSE_OPAQUE } from '../../queue/exchange.ts'
+import {
+  LENGTH_UNKNOWN,
+  RESPONSE_CLOSE,
+  RESPONSE_KEEP_ALIVE,
+  RESPONSE_NO_DATE,
+  RESPONSE_OPAQUE,
+} from '../../queue/exchange.ts'
 import type { Chunk, Exchange, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
@@ -18,6 +24,7 @@ import {
   RESPONSE_FIXED_BYTES,
   RESPONSE_FLAG_CLOSE,
   RESPONSE_FLAG_HAS_LENGTH,
+  RESPONSE_FLAG_KEEP_ALIVE,
   RESPONSE_FLAG_NO_DATE,
   RESPONSE_FLAG_OPAQUE,
 } from '../protocol/frames.ts'
@@ -147,6 +154,7 @@ export class BrokerExchange implements Exchange {
     let frameFlags = isWhole ? FLAG_END : 0
     if ((flags & RESPONSE_CLOSE) !== 0) frameFlags |= RESPONSE_FLAG_CLOSE
     if ((flags & RESPONSE_NO_DATE) !== 0) frameFlags |= RESPONSE_FLAG_NO_DATE
+    if ((flags & RESPONSE_KEEP_ALIVE) !== 0) frameFlags |= RESPONSE_FLAG_KEEP_ALIVE
     if (isOpaque) frameFlags |= RESPONSE_FLAG_OPAQUE
     if (contentLength !== LENGTH_UNKNOWN) frameFlags |= RESPONSE_FLAG_HAS_LENGTH
     const { writer } = this.#home

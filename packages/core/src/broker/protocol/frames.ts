@@ -61,6 +61,7 @@ export const RESPONSE_FLAG_CLOSE = 2
 export const RESPONSE_FLAG_NO_DATE = 4
 export const RESPONSE_FLAG_OPAQUE = 8
 export const RESPONSE_FLAG_HAS_LENGTH = 16
+export const RESPONSE_FLAG_KEEP_ALIVE = 32
 
 /** CONNECTION flag: the client speaks TLS to the broker. */
 export const CONNECTION_ENCRYPTED = 1

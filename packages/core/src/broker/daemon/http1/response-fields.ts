@@ -4,8 +4,8 @@ const CR = 13
 const LF = 10
 const COLON = 58
 
-/** The fields that say where a message ends or what becomes of the connection: the broker's, never an owner's. */
-const FRAMING_FIELDS = ['content-length', 'transfer-encoding', 'connection', 'keep-alive', 'proxy-connection']
+/** The fields that say where a message ends or what becomes of the connection: the broker's, never an owner's. Keep-Alive is only a hint. */
+const FRAMING_FIELDS = ['content-length', 'transfer-encoding', 'connection', 'proxy-connection']
 
 /**
  * Whether `bytes[start, end)` is a sequence of complete field lines that an owner may send.
@@ -35,9 +35,9 @@ export function isSafeReason(bytes: Uint8Array, start: number, end: number): boo
 }
 
 function isFramingField(bytes: Uint8Array, start: number, end: number): boolean {
-  // Only names that begin like one are compared: c, t, k, p.
+  // Only names that begin like one are compared: c, t, p.
   const first = bytes[start]! | 32
-  if (first !== 99 && first !== 116 && first !== 107 && first !== 112) return false
+  if (first !== 99 && first !== 116 && first !== 112) return false
   for (const name of FRAMING_FIELDS) if (equalsIgnoringCase(bytes, start, end, name)) return true
   return false
 }

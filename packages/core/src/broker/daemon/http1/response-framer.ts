@@ -1,13 +1,14 @@
 import { latin1 } from '../../../base/latin1.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
-import { RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
+import { RESPONSE_FLAG_KEEP_ALIVE, RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
 import { dateLine } from '../coarse-clock.ts'
 import { statusLine } from './status-line.ts'
 
 /** Bodies up to this size leave in one piece of text with their head; copying them twice costs less than a second write. */
 const TEXT_BYTES = 4096
 
-const CONNECTION_CLOSE = 'Connection: close\r\n\r\n'
+const CONNECTION_CLOSE = 'Connection: close\r\n'
+const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n'
 
 /** How the end of a response body is marked on the wire (RFC 9112 section 6.3). */
 type Framing = 'none' | 'length' | 'chunked' | 'close'
@@ -34,7 +35,7 @@ export class ResponseFramer {
     this.#connection = connection
     // Clients that honour the hint stop using the connection before it is closed under them.
     const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000) - 1)
-    this.#keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n\r\n`
+    this.#keepAlive = `${CONNECTION_KEEP_ALIVE}Keep-Alive: timeout=${seconds}\r\n`
   }
 
   /** Begins the response to a new request. */
@@ -66,8 +67,11 @@ export class ResponseFramer {
     this.hasHead = true
     let head = statusLine(status, reason) + fields
     if ((flags & RESPONSE_FLAG_NO_DATE) === 0) head += dateLine()
-    head += this.#frame(status, contentLength)
-    head += this.isPersistent ? this.#keepAlive : CONNECTION_CLOSE
+    // First of all, since a body without length ends with the connection.
+    const framing = this.#frame(status, contentLength)
+    if (!this.isPersistent) head += CONNECTION_CLOSE
+    else head += (flags & RESPONSE_FLAG_KEEP_ALIVE) === 0 ? this.#keepAlive : CONNECTION_KEEP_ALIVE
+    head += framing
     let length = bodyEnd - bodyStart
     if (this.#framing === 'none') length = 0
     if (this.#framing === 'length' && length > this.#remaining) return false
@@ -121,24 +125,25 @@ export class ResponseFramer {
     this.head(status, '', lines, body.length, 0, body, 0, body.length, true)
   }
 
+  /** The framing field and the end of the head. */
   #frame(status: number, contentLength: number): string {
     if (this.#isHead || status === 204 || status === 304) {
       this.#framing = 'none'
       // RFC 9110 section 8.6: never with 204; with HEAD and 304 it tells what GET would have sent.
-      return contentLength >= 0 && status !== 204 ? `Content-Length: ${contentLength}\r\n` : ''
+      return contentLength >= 0 && status !== 204 ? `Content-Length: ${contentLength}\r\n\r\n` : '\r\n'
     }
     if (contentLength >= 0) {
       this.#framing = 'length'
       this.#remaining = contentLength
-      return `Content-Length: ${contentLength}\r\n`
+      return `Content-Length: ${contentLength}\r\n\r\n`
     }
     if (this.#minor === 1) {
       this.#framing = 'chunked'
-      return 'Transfer-Encoding: chunked\r\n'
+      return 'Transfer-Encoding: chunked\r\n\r\n'
     }
     this.#framing = 'close'
     this.isPersistent = false
-    return ''
+    return '\r\n'
   }
 
   #piece(bytes: Buffer, start: number, end: number): void {

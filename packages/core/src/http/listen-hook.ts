@@ -69,6 +69,7 @@ export function listenOnPrefix(
     (queue) => handle.onOpen(queue),
     (error: unknown) => handle.onRefused(error),
   )
+  if (internals._unref) handle.unref()
   if (signal !== undefined) closeOnAbort(server, signal)
   return server
 }

@@ -19,6 +19,8 @@ export interface ServerInternals {
   _handle: ListenHandle | null
   /** Connections that `close` waits for. */
   _connections: number
+  /** `unref` was called, perhaps before `listen`. */
+  _unref: boolean
   _emitCloseIfDrained(): void
   readonly highWaterMark?: number
   readonly rejectNonStandardBodyWrites?: boolean

@@ -7,7 +7,10 @@ import type { QueueSocket } from './queue-socket.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
 
 export const kExchange = Symbol('httpsys.exchange')
+const kStatus = Symbol('httpsys.status')
+const kReason = Symbol('httpsys.reason')
 const kFields = Symbol('httpsys.fields')
+const kRawHead = Symbol('httpsys.rawHead')
 const kLength = Symbol('httpsys.contentLength')
 const kFlags = Symbol('httpsys.flags')
 const kIsEnding = Symbol('httpsys.isEnding')
@@ -25,6 +28,9 @@ const kOnEnded = Symbol('httpsys.onEnded')
  */
 export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponseInternals>, ServerResponseInternals {
   [kExchange]: Exchange
+  /** The head as it was when `writeHead` was called. */
+  [kStatus]: number
+  [kReason]: string
   [kFields]: string
   [kLength]: number
   [kFlags]: number
@@ -32,6 +38,8 @@ export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponse
   [kIsEnding]: boolean
   [kChunk]: string | Uint8Array | null
   [kChunkEncoding]: BufferEncoding | null
+  /** The beginning of an informational response that comes in pieces. */
+  [kRawHead]: string
   [kOnFinish]: (() => void) | null
   [kWriteCallbacks]: (() => void)[] | null
   /** Called once, when everything has been handed to the queue. */
@@ -46,7 +54,10 @@ export function bindResponse(
 ): QueueResponse {
   const bound = response as unknown as QueueResponse
   bound[kExchange] = exchange
+  bound[kStatus] = 0
+  bound[kReason] = ''
   bound[kFields] = ''
+  bound[kRawHead] = ''
   bound[kLength] = LENGTH_UNKNOWN
   bound[kFlags] = 0
   bound[kIsEnding] = false
@@ -74,8 +85,12 @@ export function onResponseWritable(response: QueueResponse): void {
     response[kOnEnded](response)
     return
   }
+  drain(response)
+}
+
+function drain(response: QueueResponse): void {
   const flags = response as unknown as Record<symbol, boolean>
-  if (!flags[kNeedDrain]) return
+  if (!flags[kNeedDrain] || response.destroyed || response.finished) return
   flags[kNeedDrain] = false
   ;(response as unknown as ServerResponse).emit('drain')
 }
@@ -88,8 +103,11 @@ export function emitFinish(response: QueueResponse): void {
 }
 
 function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): void {
-  const { statusCode } = this as unknown as ServerResponse
-  encodeHead(this as unknown as ServerResponse & ServerResponseInternals, headers)
+  const native = this as unknown as ServerResponse & ServerResponseInternals
+  const { statusCode } = native
+  encodeHead(native, headers)
+  this[kStatus] = statusCode
+  this[kReason] = reasonOf(native)
   this[kFields] = encoded.fields
   this[kLength] = encoded.contentLength
   this[kFlags] = encoded.flags
@@ -97,7 +115,7 @@ function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): 
     if (statusCode !== 101 || !this[kExchange].isUpgrade) throw invalidFinalStatus(statusCode)
     this[kFlags] |= RESPONSE_OPAQUE
   }
-  if (encoded.fields.length + reasonOf(this as unknown as ServerResponse).length > MAX_HEAD_BYTES) throw tooLarge()
+  if (encoded.fields.length + this[kReason].length > MAX_HEAD_BYTES) throw tooLarge()
   this._header = `${firstLine}${encoded.fields}\r\n`
 }
 
@@ -128,7 +146,10 @@ function send(
   if (!this._headerSent) hasRoom = sendHead(this, chunk, encoding ?? null, false)
   else if (chunk !== null) hasRoom = exchange.sendBody(chunk, encoding ?? null, false, '')
   if (typeof callback === 'function') afterWrite(this, callback)
-  return hasRoom
+  if (!hasRoom || data.length < (this as unknown as ServerResponse).writableHighWaterMark) return hasRoom
+  // A stream that has been given more than its high-water mark says so, even when all of it went on at once.
+  process.nextTick(drain, this)
+  return false
 }
 
 /** Sends informational responses, the only text that node:http writes before the head. */
@@ -138,8 +159,10 @@ function writeRaw(
   _encoding?: BufferEncoding | null,
   callback?: (() => void) | null,
 ): boolean {
-  const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(String(data))
-  if (data.length > MAX_HEAD_BYTES) throw tooLarge()
+  const text = this[kRawHead] + String(data)
+  if (text.length > MAX_HEAD_BYTES) throw tooLarge()
+  const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(text)
+  this[kRawHead] = match === null ? text : ''
   if (match !== null && !this.destroyed) this[kExchange].sendInformational(Number(match[1]), match[2]!)
   if (typeof callback === 'function') process.nextTick(callback)
   return true
@@ -191,8 +214,8 @@ function sendHead(
   const socket = native.socket as unknown as QueueSocket | null
   if (socket !== null) socket.bytesWritten += response[kFields].length
   return response[kExchange].sendResponse(
-    native.statusCode,
-    reasonOf(native),
+    response[kStatus],
+    response[kReason],
     response[kFields],
     response[kLength],
     response[kFlags],

@@ -57,6 +57,7 @@ export class QueueSocket extends Duplex {
     this.localPort = connection.localPort
     this.localFamily = familyOf(connection.localAddress)
     if (connection.encrypted) Object.assign(this, { encrypted: true })
+    this.on('error', onHttpError)
   }
 
   get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
@@ -110,8 +111,16 @@ export class QueueSocket extends Duplex {
     return this.destroy()
   }
 
+  /** node:http forbids it, since it would break what reads the heads. */
+  override setEncoding(encoding: BufferEncoding): this {
+    if (this.isUpgraded) return super.setEncoding(encoding)
+    const error = new Error('Changing the socket encoding is not allowed per RFC7230 Section 3.')
+    throw Object.assign(error, { code: 'ERR_HTTP_SOCKET_ENCODING' })
+  }
+
   /** From now on the app writes the response itself: `'upgrade'`. */
   beginRaw(exchange: Exchange): void {
+    this.removeListener('error', onHttpError)
     this.exchange = exchange
     this.#raw = new RawResponse(exchange)
   }
@@ -216,6 +225,11 @@ export class QueueSocket extends Duplex {
 
 // Apps and libraries ask `socket instanceof net.Socket`. Every method of it that touches a handle is replaced above.
 Object.setPrototypeOf(QueueSocket.prototype, Socket.prototype)
+
+/** As node:http: while the connection speaks HTTP, its errors are the server's `'clientError'`, and nobody else must listen. */
+function onHttpError(this: QueueSocket, error: Error): void {
+  this.server.emit('clientError', error, this)
+}
 
 function familyOf(address: string): 'IPv4' | 'IPv6' {
   return address.includes(':') ? 'IPv6' : 'IPv4'

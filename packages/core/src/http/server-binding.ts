@@ -257,7 +257,7 @@ export class ServerBinding implements ExchangeListener {
     // What this request's handler has set is not the next one's.
     if (socket.timeout) socket.setTimeout(0)
     ;(native as unknown as { socket: unknown }).socket = null
-    emitClose(native)
+    process.nextTick(emitClose, native)
     if (this.#isReleasing) socket.destroy()
   }
 

@@ -1,6 +1,6 @@
-import { Server } from 'node:http'
+import { Server, maxHeaderSize as defaultMaxHeaderSize } from 'node:http'
 import { UrlPrefix, isUrlPrefix } from '../base/url-prefix.ts'
-import type { PortReservation, QueueBackend, RequestQueue } from '../queue/exchange.ts'
+import type { PortReservation, PrivatePortLimits, QueueBackend, RequestQueue } from '../queue/exchange.ts'
 import type { ListenHandle, ServerInternals } from './node-internals.ts'
 import { ServerBinding } from './server-binding.ts'
 
@@ -62,6 +62,7 @@ export function listenOnPrefix(
     process.nextTick(() => server.emit('error', error))
     return server
   }
+  if (reservation !== undefined && bind !== undefined) reservation.privatePort = () => limitsOf(internals)
   const handle = new QueueHandle(internals, reservation?.prefix ?? prefix, binding, reservation)
   internals._handle = handle
   wrapConnectionMethods(server, binding)
@@ -149,6 +150,12 @@ class QueueHandle implements ListenHandle {
     this.#server._connections--
     this.#server._emitCloseIfDrained()
   }
+}
+
+/** Read when the port is claimed, since most apps set them right behind `listen`. */
+function limitsOf(server: Server & ServerInternals): PrivatePortLimits {
+  const { headersTimeout, requestTimeout, maxHeaderSize } = server
+  return { headersTimeout, requestTimeout, maxHeaderBytes: maxHeaderSize ?? defaultMaxHeaderSize }
 }
 
 function closeOnAbort(server: Server, signal: AbortSignal): void {

@@ -25,6 +25,8 @@ export interface ServerInternals {
   readonly highWaterMark?: number
   readonly rejectNonStandardBodyWrites?: boolean
   readonly joinDuplicateHeaders?: boolean
+  readonly requireHostHeader?: boolean
+  readonly maxHeaderSize?: number
 }
 
 export interface IncomingMessageInternals {

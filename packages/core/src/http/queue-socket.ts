@@ -122,7 +122,20 @@ export class QueueSocket extends Duplex {
   beginRaw(exchange: Exchange): void {
     this.removeListener('error', onHttpError)
     this.exchange = exchange
-    this.#raw = new RawResponse(exchange)
+    this.#becomeRaw(exchange)
+  }
+
+  /** A request could not be read: what the app writes now is the answer to it. */
+  beginErrorAnswer(exchange: Exchange): void {
+    this.exchange = exchange
+    this.removeListener('error', onHttpError)
+    this.on('error', ignore)
+    this.#becomeRaw(exchange)
+  }
+
+  #becomeRaw(exchange: Exchange): void {
+    if (exchange.beginRaw()) this.#isOpaque = true
+    else this.#raw = new RawResponse(exchange)
   }
 
   /** Bytes of an opaque connection. */
@@ -160,15 +173,15 @@ export class QueueSocket extends Duplex {
     if (exchange === null) return callback()
     this.bytesWritten += chunk.length
     this.touch()
+    if (!this.isUpgraded) this.#becomeRaw(exchange)
     if (this.#isOpaque) this.#afterSend(exchange.sendBody(chunk, null, false, ''), callback)
-    else this.#writeRaw(exchange, chunk, callback)
+    else this.#writeRaw(this.#raw!, chunk, callback)
   }
 
-  #writeRaw(exchange: Exchange, chunk: Buffer, callback: (error?: Error | null) => void): void {
-    this.#raw ??= new RawResponse(exchange)
+  #writeRaw(raw: RawResponse, chunk: Buffer, callback: (error?: Error | null) => void): void {
     try {
-      const hasRoom = this.#raw.write(chunk)
-      this.#isOpaque = this.#raw.isOpaque
+      const hasRoom = raw.write(chunk)
+      this.#isOpaque = raw.isOpaque
       this.#afterSend(hasRoom, callback)
     } catch (error) {
       callback(error as Error)
@@ -177,13 +190,15 @@ export class QueueSocket extends Duplex {
 
   override _final(callback: (error?: Error | null) => void): void {
     if (this.#isOpaque) this.exchange?.sendBody(null, null, true, '')
-    else this.#raw?.end()
+    else if (this.#raw !== null) this.#raw.end()
+    else if (this.exchange === null) this.connection.closeIfIdle?.()
     callback()
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.exchange?.cancel()
+    if (this.exchange !== null) this.exchange.cancel()
+    else this.connection.closeIfIdle?.()
     callback(error)
     // After `'close'`, which the stream emits in the next tick.
     process.nextTick(this.#onClosed, this)
@@ -230,6 +245,8 @@ Object.setPrototypeOf(QueueSocket.prototype, Socket.prototype)
 function onHttpError(this: QueueSocket, error: Error): void {
   this.server.emit('clientError', error, this)
 }
+
+function ignore(): void {}
 
 function familyOf(address: string): 'IPv4' | 'IPv6' {
   return address.includes(':') ? 'IPv6' : 'IPv4'

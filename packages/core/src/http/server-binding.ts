@@ -2,7 +2,15 @@ import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
-import type { DisconnectKind, Exchange, ExchangeListener, QueueConnection, RequestQueue } from '../queue/exchange.ts'
+import type {
+  ClientError,
+  DisconnectKind,
+  Exchange,
+  ExchangeListener,
+  QueueConnection,
+  RequestQueue,
+} from '../queue/exchange.ts'
+import { clientErrorOf, emitClientError } from './client-error.ts'
 import { kUniqueHeaders, messageClassesOf, nativeConnectionListeners } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
@@ -15,7 +23,8 @@ import { stripPrefix } from './strip-prefix.ts'
 /** What belongs to an exchange above the queue. */
 interface Transaction {
   readonly socket: QueueSocket
-  readonly request: QueueRequest
+  /** null when it could not be read. */
+  readonly request: QueueRequest | null
   /** null once the connection has left HTTP. */
   readonly response: QueueResponse | null
 }
@@ -86,6 +95,7 @@ export class ServerBinding implements ExchangeListener {
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     socket.exchange = exchange
+    if (exchange.method === 'CONNECT') return this.#connect(exchange, socket, request)
     if (exchange.isUpgrade && server.listenerCount('upgrade') > 0) return this.#upgrade(exchange, socket, request)
     const native = newResponse(this.#Response, request, this.#responseOptions)
     if (this.#uniqueHeaders) (native as unknown as Record<symbol, unknown>)[kUniqueHeaders] = this.#uniqueHeaders
@@ -99,8 +109,27 @@ export class ServerBinding implements ExchangeListener {
       onRequestStart.publish({ request, response: native, socket, server })
     }
     if (onResponseCreated.hasSubscribers) onResponseCreated.publish({ request, response: native })
-    if (this.#isBeyondLimit(socket)) this.#dropRequest(request, native, socket)
+    if (this.#lacksHost(request)) native.writeHead(400, ['Connection', 'close']).end()
+    else if (this.#isBeyondLimit(socket)) this.#dropRequest(request, native, socket)
     else this.#emitRequest(exchange, request, native)
+  }
+
+  onConnection(connection: QueueConnection): void {
+    this.#socketOf(connection)
+  }
+
+  onClientError(exchange: Exchange, { code, rawPacket }: ClientError): void {
+    const socket = this.#socketOf(exchange.connection)
+    const transaction = exchange.context as Transaction | undefined
+    exchange.context = { socket, request: transaction?.request ?? null, response: null } satisfies Transaction
+    const hasAnswered = transaction?.response?.headersSent === true
+    if (!hasAnswered) socket.beginErrorAnswer(exchange)
+    const error = clientErrorOf(code, rawPacket)
+    try {
+      socket.scope.runInAsyncScope(emitClientError, null, this.#server, socket, error, hasAnswered)
+    } catch (thrown) {
+      rethrowLater(thrown)
+    }
   }
 
   onBody(exchange: Exchange, chunk: Buffer): void {
@@ -140,7 +169,7 @@ export class ServerBinding implements ExchangeListener {
     if (kind === 'reset') return this.#abandon(exchange)
     const { request } = exchange.context as Transaction
     // A client that has sent everything may end its side and still want the answer.
-    if (request.complete && (this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen) return
+    if (request?.complete && (this.#server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen) return
     // The request and the end may come in one read; an app that answers at once does so before, as on a socket of its own.
     setImmediate(() => this.#abandon(exchange))
   }
@@ -169,6 +198,11 @@ export class ServerBinding implements ExchangeListener {
     if (!maxRequestsPerSocket) return
     response._maxRequestsPerSocket = maxRequestsPerSocket
     response.maxRequestsOnConnectionReached = socket.requestCount >= maxRequestsPerSocket
+  }
+
+  /** Only a private port lets such requests through. */
+  #lacksHost(request: QueueRequest): boolean {
+    return request.headers.host === undefined && request.httpVersionMinor > 0 && this.#server.requireHostHeader === true
   }
 
   #isBeyondLimit(socket: QueueSocket): boolean {
@@ -205,14 +239,23 @@ export class ServerBinding implements ExchangeListener {
   #abandon(exchange: Exchange): void {
     const { socket, response, request } = exchange.context as Transaction
     if (socket.exchange === exchange) socket.destroy()
-    else if (response !== null && !request.complete) abort(request)
+    else if (response !== null && request?.complete === false) abort(request)
+  }
+
+  #connect(exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
+    if (this.#server.listenerCount('connect') === 0) return void socket.destroy()
+    this.#leaveHttp('connect', exchange, socket, request)
   }
 
   #upgrade(exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
+    this.#leaveHttp('upgrade', exchange, socket, request)
+  }
+
+  #leaveHttp(event: 'upgrade' | 'connect', exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
     socket.beginRaw(exchange)
     exchange.context = { socket, request, response: null } satisfies Transaction
     try {
-      this.#server.emit('upgrade', request, socket, NO_BYTES)
+      this.#server.emit(event, request, socket as never, NO_BYTES)
     } catch (error) {
       rethrowLater(error)
     }
@@ -237,7 +280,12 @@ export class ServerBinding implements ExchangeListener {
     const server = this.#server
     if (server.listenerCount(event) < 2) return
     for (const listener of server.rawListeners(event)) {
-      if (!nativeConnectionListeners.has(listener)) (listener as (socket: QueueSocket) => void).call(server, socket)
+      if (nativeConnectionListeners.has(listener)) continue
+      try {
+        ;(listener as (socket: QueueSocket) => void).call(server, socket)
+      } catch (error) {
+        rethrowLater(error)
+      }
     }
   }
 

@@ -26,6 +26,23 @@ export interface QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
+  /** Private ports: closes the connection unless a request is under way on it. */
+  closeIfIdle?(): void
+}
+
+/** What a server that has its port to itself wants of its connections; milliseconds, 0 for no limit. */
+export interface PrivatePortLimits {
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+  readonly maxHeaderBytes: number
+}
+
+/** Why a request could not be read. */
+export interface ClientError {
+  /** node:http's code: `HPE_…`, or `ERR_HTTP_REQUEST_TIMEOUT`. */
+  readonly code: string
+  /** What was read last, as far as it was kept. */
+  readonly rawPacket: Buffer
 }
 
 /**
@@ -78,6 +95,11 @@ export interface Exchange {
     encoding: BufferEncoding | null,
     isLast: boolean,
   ): boolean
+  /**
+   * Private ports: in place of `sendResponse`, everything that `sendBody` gets is written as it is, head included.
+   * Returns false when that can't be, since a head was sent or the port is shared.
+   */
+  beginRaw(): boolean
   /** Sends a piece of the body; `trailers` are complete lines and go with the last piece only. */
   sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean
   /** Bytes accepted by the methods above and not yet handed on. */
@@ -101,6 +123,10 @@ export interface ExchangeListener {
   onLost(exchange: Exchange): void
   /** The connection has ended and none of its exchanges is open. */
   onConnectionClosed(connection: QueueConnection): void
+  /** Private ports: a client has connected. */
+  onConnection?(connection: QueueConnection): void
+  /** Private ports: a request can't be read, the one under way or a new one. It is the listener's to answer, or to cancel. */
+  onClientError?(exchange: Exchange, error: ClientError): void
   /** The claim itself is lost and can't be had again. */
   onQueueLost(queue: RequestQueue, error: Error): void
 }
@@ -128,6 +154,8 @@ export interface PortReservation {
   /** With the real port. */
   readonly prefix: UrlPrefix
   readonly address: QueueAddress
+  /** Set: the port is for this one queue alone; called when it is claimed. */
+  privatePort?: (() => PrivatePortLimits) | undefined
   /** Gives the port back, unless a queue has been opened with it; may be called again. */
   release(): void
 }

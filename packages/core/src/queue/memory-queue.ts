@@ -229,6 +229,10 @@ export class MemoryExchange implements Exchange {
     return this.sendBody(chunk, encoding, isLast, '')
   }
 
+  beginRaw(): boolean {
+    return false
+  }
+
   sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean {
     if (this.#isDone) return false
     if (chunk !== null)

@@ -1,5 +1,5 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import type { PortReservation, QueueAddress } from '../../queue/exchange.ts'
+import type { PortReservation, PrivatePortLimits, QueueAddress } from '../../queue/exchange.ts'
 import { libc } from '../../sockets/libc.ts'
 import type { Libc } from '../../sockets/libc.ts'
 import { openListeningSocket } from '../../sockets/listening-socket.ts'
@@ -25,6 +25,7 @@ interface Bound {
 export class BoundPort implements PortReservation {
   readonly prefix: UrlPrefix
   readonly address: QueueAddress
+  privatePort: (() => PrivatePortLimits) | undefined
   readonly #libc: Libc
   readonly #sockets: readonly Bound[]
   #isClosed = false

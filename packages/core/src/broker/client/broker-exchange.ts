@@ -15,6 +15,7 @@ import {
   FRAME_INFORMATIONAL,
   FRAME_RESPONSE,
   FRAME_TRAILERS,
+  HEADER_BYTES,
   REQUEST_EXPECT_CONTINUE,
   REQUEST_EXPECT_OTHER,
   REQUEST_HAS_BODY,
@@ -27,6 +28,7 @@ import {
   RESPONSE_FLAG_KEEP_ALIVE,
   RESPONSE_FLAG_NO_DATE,
   RESPONSE_FLAG_OPAQUE,
+  RESPONSE_FLAG_RAW,
 } from '../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
 import { parseRawHeaders } from './raw-headers.ts'
@@ -55,6 +57,8 @@ export class BrokerExchange implements Exchange {
   readonly #head: string
   readonly #fieldsStart: number
   readonly #fieldCount: number
+  readonly #isOnPrivatePort: boolean
+  #hasHead = false
   #isSent = false
   #window = WINDOW_BYTES
   #granted = 0
@@ -77,7 +81,9 @@ export class BrokerExchange implements Exchange {
     methodLength: number,
     targetLength: number,
     fieldCount: number,
+    isOnPrivatePort: boolean,
   ) {
+    this.#isOnPrivatePort = isOnPrivatePort
     this.#home = home
     this.id = id
     this.queue = queue
@@ -143,7 +149,8 @@ export class BrokerExchange implements Exchange {
     encoding: BufferEncoding | null,
     isLast: boolean,
   ): boolean {
-    if (this.#isSent) return false
+    if (this.#isSent || this.#hasHead) return false
+    this.#hasHead = true
     const isOpaque = (flags & RESPONSE_OPAQUE) !== 0
     if (isOpaque) this.isBodyDone = false
     let length = 0
@@ -182,6 +189,16 @@ export class BrokerExchange implements Exchange {
     if (isWhole) this.#onSent()
     else if (bodyLength < length) return this.sendBody(chunk, encoding, isLast, '')
     return this.#window > 0
+  }
+
+  beginRaw(): boolean {
+    if (this.#isSent || this.#hasHead || !this.#isOnPrivatePort) return false
+    this.#hasHead = true
+    this.isBodyDone = false
+    const { writer } = this.#home
+    const offset = writer.reserve(RESPONSE_FIXED_BYTES, FRAME_RESPONSE, RESPONSE_FLAG_RAW, 200, this.id)
+    writer.bytes.fill(0, offset + HEADER_BYTES, offset + RESPONSE_FIXED_BYTES)
+    return true
   }
 
   sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean {

@@ -1,5 +1,5 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import type { ExchangeListener, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
+import type { ExchangeListener, PrivatePortLimits, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
 
 /** What a claim needs of the session that holds it. */
 export interface QueueHome {
@@ -14,15 +14,24 @@ export class BrokerQueue implements RequestQueue {
   isRef = true
   /** The broker has granted the claim at least once: it is made again when the broker is lost. */
   isLive = false
+  /** Set: the port is this queue's alone. */
+  readonly privatePort: (() => PrivatePortLimits) | undefined
   readonly id: number
   readonly listener: ExchangeListener
   readonly #home: QueueHome
 
-  constructor(home: QueueHome, id: number, prefix: UrlPrefix, listener: ExchangeListener) {
+  constructor(
+    home: QueueHome,
+    id: number,
+    prefix: UrlPrefix,
+    listener: ExchangeListener,
+    privatePort?: () => PrivatePortLimits,
+  ) {
     this.#home = home
     this.id = id
     this.prefix = prefix
     this.listener = listener
+    this.privatePort = privatePort
     this.address = { address: '', family: 'IPv4', port: prefix.port }
   }
 

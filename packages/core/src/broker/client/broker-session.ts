@@ -8,13 +8,17 @@ import type { OnFrame } from '../protocol/frame-reader.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CONNECTION_ENCRYPTED,
+  CLIENT_ERROR_FIXED_BYTES,
   CREDIT_BYTES,
   DISCONNECT_END,
   FLAG_END,
+  FRAME_ACCEPTED,
   FRAME_BODY,
   FRAME_CANCEL,
   FRAME_CLAIM,
   FRAME_CLAIMED,
+  FRAME_CLIENT_ERROR,
+  FRAME_CLOSE_IDLE,
   FRAME_CONNECTION,
   FRAME_CONNECTION_CLOSED,
   FRAME_CREDIT,
@@ -75,7 +79,7 @@ export class BrokerSession implements ExchangeHome, QueueHome {
    * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started, `EPROTO` when it is of another version.
    */
   async open(prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort): Promise<RequestQueue> {
-    const queue = new BrokerQueue(this, this.#nextClaimId++, port?.prefix ?? prefix, listener)
+    const queue = new BrokerQueue(this, this.#nextClaimId++, port?.prefix ?? prefix, listener, port?.privatePort)
     this.#queues.set(queue.id, queue)
     try {
       await this.#claim(queue, port)
@@ -157,7 +161,14 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     const { href, mode } = queue.prefix
     return new Promise<void>((resolve, reject) => {
       this.#claiming.set(queue.id, { resolve, reject })
-      this.writer.text(FRAME_CLAIM, 0, 0, queue.id, encodeClaim({ href, mode, handOver }), 'utf8')
+      this.writer.text(
+        FRAME_CLAIM,
+        0,
+        0,
+        queue.id,
+        encodeClaim({ href, mode, handOver, privatePort: queue.privatePort?.() }),
+        'utf8',
+      )
     })
   }
 
@@ -215,10 +226,19 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     switch (type) {
       case FRAME_REQUEST:
         return this.#onRequest(flags, id, bytes, view, start, end)
+      case FRAME_ACCEPTED: {
+        const queue = this.#queues.get(view.getUint32(payload, true))
+        const connection = this.#connections[id & SLOT_MASK]
+        if (connection !== undefined) queue?.listener.onConnection?.(connection)
+        return
+      }
+      case FRAME_CLIENT_ERROR:
+        return this.#onClientError(id, bytes, view, start, end)
       case FRAME_CONNECTION:
         this.#connections[id & SLOT_MASK] = new BrokerConnection(
           latin1(bytes, payload, end),
           (flags & CONNECTION_ENCRYPTED) !== 0,
+          () => this.writer.signal(FRAME_CLOSE_IDLE, 0, 0, id),
         )
         return
       case FRAME_CONNECTION_CLOSED: {
@@ -279,14 +299,34 @@ export class BrokerSession implements ExchangeHome, QueueHome {
       view.getUint16(start + 20, true),
       view.getUint16(start + 22, true),
       view.getUint16(start + 24, true),
+      queue.privatePort !== undefined,
     )
-    this.#exchanges[id & SLOT_MASK] = exchange
-    this.#exchangeCount++
-    if (this.#exchangeCount === 1 && !queue.isRef) this.updateRef()
+    this.#add(exchange, queue)
     const { listener } = queue
     listener.onRequest(exchange)
     if (end > headEnd) listener.onBody(exchange, Buffer.from(bytes.subarray(headEnd, end)))
     if ((flags & FLAG_END) !== 0) this.#onBodyEnd(exchange, [])
+  }
+
+  #onClientError(id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
+    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
+    const queue = this.#queues.get(view.getUint32(start + 16, true))
+    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
+    const codeStart = start + CLIENT_ERROR_FIXED_BYTES
+    const codeEnd = codeStart + view.getUint16(start + 20, true)
+    const error = { code: latin1(bytes, codeStart, codeEnd), rawPacket: Buffer.from(bytes.subarray(codeEnd, end)) }
+    let exchange = this.#exchanges[id & SLOT_MASK]
+    if (exchange === undefined || exchange.id !== id) {
+      exchange = new BrokerExchange(this, id, queue, connection, 0, '', 0, 0, 0, true)
+      this.#add(exchange, queue)
+    }
+    queue.listener.onClientError?.(exchange, error)
+  }
+
+  #add(exchange: BrokerExchange, queue: BrokerQueue): void {
+    this.#exchanges[exchange.id & SLOT_MASK] = exchange
+    this.#exchangeCount++
+    if (this.#exchangeCount === 1 && !queue.isRef) this.updateRef()
   }
 
   #onBodyEnd(exchange: BrokerExchange, rawTrailers: string[]): void {

@@ -7,6 +7,7 @@ import { startClock } from './coarse-clock.ts'
 import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host, Http1Timeouts } from './http1/http1-connection.ts'
+import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
@@ -42,6 +43,7 @@ export class Broker implements PeerHost, Http1Host {
   readonly #router = new Router<RequestQueueEntry>()
   readonly #listeners: Listeners
   readonly #handOvers = new HandOvers()
+  readonly #privatePorts = new Map<number, PrivatePort>()
   readonly #peers = new Set<OwnerPeer>()
   readonly #claims = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   readonly #connections = new Set<Http1Connection>()
@@ -110,6 +112,10 @@ export class Broker implements PeerHost, Http1Host {
     if (this.#peers.size === 0) this.#options.onIdle?.()
   }
 
+  privatePort(port: number): PrivatePort | undefined {
+    return this.#privatePorts.get(port)
+  }
+
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
     this.#peers.delete(peer)
     this.#claims.delete(peer)
@@ -131,22 +137,25 @@ export class Broker implements PeerHost, Http1Host {
     const client = new Http1Connection(connection, this.#router.routesOf(port), this)
     connection.handler = client
     this.#connections.add(client)
+    client.start()
   }
 
   async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<string> {
-    const { href, mode, handOver } = decodeClaim(payload)
+    const { href, mode, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode })
     if (prefix.scheme === 'https') throw notYetSecure(prefix)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
+      if (this.#privatePorts.has(port)) throw taken(prefix, `port ${port} is private to a process`)
       const claims = this.#claims.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
       const claim = this.#register(peer, claimId, prefix, port)
       claims.set(claimId, claim)
+      if (privatePort !== undefined) this.#privatePorts.set(port, { claim, limits: privatePort })
     } catch (error) {
       await this.#release(prefix, port)
       throw error
@@ -169,6 +178,7 @@ export class Broker implements PeerHost, Http1Host {
 
   #unregister(claim: OwnerClaim): void {
     const { entry } = claim
+    if (this.#privatePorts.get(entry.port)?.claim === claim) this.#privatePorts.delete(entry.port)
     if (!entry.remove(claim)) this.#router.remove(entry.prefix, entry.port)
     void this.#release(entry.prefix, entry.port)
   }

@@ -1,11 +1,22 @@
 import { HttpSysError, isHttpSysErrorCode } from '../../base/errors.ts'
 
+/** What a server that has a port to itself wants of its connections; milliseconds, 0 for no limit. */
+export interface PrivatePortLimits {
+  /** From a connection's or a head's first moment to the end of the head. */
+  readonly headersTimeout: number
+  /** The same to the end of the entity body. */
+  readonly requestTimeout: number
+  readonly maxHeaderBytes: number
+}
+
 /** What an owner asks for: the payload of CLAIM. */
 export interface Claim {
   readonly href: string
   readonly mode: 'create' | 'attach'
   /** Names the HAND_OVER connection that the listening sockets came over; undefined when the broker binds them. */
   readonly handOver?: string | undefined
+  /** The port is for this claim alone: its owner hears of connections and of clients' errors, and may write raw bytes. */
+  readonly privatePort?: PrivatePortLimits | undefined
 }
 
 /** Where a claim listens: the payload of CLAIMED. */
@@ -22,10 +33,21 @@ export function encodeClaim(claim: Claim): string {
 /** @throws HttpSysError `EPROTO` when the payload is not a claim. */
 export function decodeClaim(payload: string): Claim {
   const value = parse(payload)
-  const { href, mode, handOver } = value
+  const { href, mode, handOver, privatePort } = value
   if (typeof href !== 'string' || (mode !== 'create' && mode !== 'attach')) throw malformed('CLAIM')
   if (handOver !== undefined && typeof handOver !== 'string') throw malformed('CLAIM')
-  return { href, mode, handOver }
+  return { href, mode, handOver, privatePort: decodeLimits(privatePort) }
+}
+
+function decodeLimits(value: unknown): PrivatePortLimits | undefined {
+  if (value === undefined) return undefined
+  const { headersTimeout, requestTimeout, maxHeaderBytes } = (value ?? {}) as Record<string, unknown>
+  if (!isLimit(headersTimeout) || !isLimit(requestTimeout) || !isLimit(maxHeaderBytes)) throw malformed('CLAIM')
+  return { headersTimeout, requestTimeout, maxHeaderBytes }
+}
+
+function isLimit(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 export function encodeClaimed(claimed: Claimed): string {

@@ -34,6 +34,9 @@ export const FRAME_CANCEL = 21
 /** In place of HELLO: descriptors of listening sockets will come over this connection. */
 export const FRAME_HAND_OVER = 22
 
+/** Private ports: close a client's connection if it is idle. */
+export const FRAME_CLOSE_IDLE = 23
+
 // Broker to owner.
 export const FRAME_CLAIMED = 32
 export const FRAME_REFUSED = 33
@@ -44,6 +47,10 @@ export const FRAME_REQUEST = 37
 export const FRAME_DISCONNECT = 38
 /** The descriptors may be sent now. */
 export const FRAME_HAND_OVER_READY = 39
+/** Private ports: a client has connected. */
+export const FRAME_ACCEPTED = 40
+/** Private ports: what a client sent is no request, or was too slow. */
+export const FRAME_CLIENT_ERROR = 41
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1
@@ -62,6 +69,8 @@ export const RESPONSE_FLAG_NO_DATE = 4
 export const RESPONSE_FLAG_OPAQUE = 8
 export const RESPONSE_FLAG_HAS_LENGTH = 16
 export const RESPONSE_FLAG_KEEP_ALIVE = 32
+/** Private ports: no head; all that follows are the connection's bytes as they are. */
+export const RESPONSE_FLAG_RAW = 64
 
 /** CONNECTION flag: the client speaks TLS to the broker. */
 export const CONNECTION_ENCRYPTED = 1
@@ -75,5 +84,9 @@ export const DISCONNECT_RESET = 2
 export const REQUEST_FIXED_BYTES = HEADER_BYTES + 16
 /** RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, two bytes of padding; then reason, fields, body. */
 export const RESPONSE_FIXED_BYTES = HEADER_BYTES + 16
+/** ACCEPTED: claim id u32. */
+export const ACCEPTED_BYTES = HEADER_BYTES + 4
+/** CLIENT_ERROR: connection id u32, claim id u32, code length u16, two bytes of padding; then the code, then what was read. */
+export const CLIENT_ERROR_FIXED_BYTES = HEADER_BYTES + 12
 /** CREDIT: bytes u32. */
 export const CREDIT_BYTES = HEADER_BYTES + 4

@@ -38,7 +38,7 @@ function exchangeFrames(act: (exchange: BrokerExchange) => void, flags = 0): str
   return hexOf((writer) => {
     const home = { writer, onExchangeClosed: () => {} }
     const head = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
-    act(new BrokerExchange(home, EXCHANGE, {} as never, {} as never, flags, head, 3, 1, 1))
+    act(new BrokerExchange(home, EXCHANGE, {} as never, {} as never, flags, head, 3, 1, 1, false))
   })
 }
 

@@ -1,5 +1,5 @@
 import { HEX, TOKEN, VALUE } from './characters.ts'
-import { REJECT_CHUNK, REJECT_TRAILER } from './reject.ts'
+import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from './reject.ts'
 
 /** `dataStart` to `dataEnd` are bytes of the body. */
 export const CHUNK_DATA = 1
@@ -124,7 +124,7 @@ export class ChunkedDecoder {
 
   /** `;name`, `;name=value` or `;name="quoted"`: they are dropped, but one that is malformed may hide a line's end. */
   #extension(byte: number): number {
-    if (++this.#extensionBytes > MAX_EXTENSION_BYTES) return REJECT_CHUNK
+    if (++this.#extensionBytes > MAX_EXTENSION_BYTES) return REJECT_EXTENSIONS
     const isToken = TOKEN[byte] === 1
     switch (this.#extensionPart) {
       case 'nameStart':

@@ -21,9 +21,11 @@ export const FORM_ORIGIN = 0
 export const FORM_ABSOLUTE = 1
 /** `*`, with OPTIONS only */
 export const FORM_ASTERISK = 2
+/** `host:port`, with CONNECT only */
+export const FORM_AUTHORITY = 3
 
 /** HTTP.SYS's MaxRequestBytes. */
-const DEFAULT_MAX_HEAD_BYTES = 16_384
+export const DEFAULT_MAX_HEAD_BYTES = 16_384
 /** More fields than any client sends; each costs an app two strings. */
 const MAX_FIELDS = 256
 const MAX_METHOD_BYTES = 32
@@ -66,14 +68,17 @@ export class HeadParser {
   /** The value of Host, -1 when there is none. */
   hostStart = -1
   hostEnd = -1
-  targetForm: 0 | 1 | 2 = FORM_ORIGIN
+  /** The port alone tells the owner: the Host field may be anything, and CONNECT has somewhere to go. Set before each `parse`. */
+  isRoutedByPort = false
+  /** Longest head, the final empty line included. */
+  maxHeadBytes: number
+  targetForm: 0 | 1 | 2 | 3 = FORM_ORIGIN
   /** The path of the target, without the query; empty for `*` and for an absolute form without path. */
   pathStart = 0
   pathEnd = 0
   /** The authority of an absolute form, -1 otherwise. */
   authorityStart = -1
   authorityEnd = -1
-  readonly #maxHeadBytes: number
   #hasTransferEncoding = false
   #hasUpgradeField = false
   #hasUpgradeOption = false
@@ -82,7 +87,7 @@ export class HeadParser {
 
   /** @param options - `maxHeadBytes`: longest head in bytes, the final empty line included */
   constructor(options: { maxHeadBytes?: number } = {}) {
-    this.#maxHeadBytes = options.maxHeadBytes ?? DEFAULT_MAX_HEAD_BYTES
+    this.maxHeadBytes = options.maxHeadBytes ?? DEFAULT_MAX_HEAD_BYTES
   }
 
   /**
@@ -100,7 +105,7 @@ export class HeadParser {
     }
     this.headStart = position
     // An unterminated head is refused as soon as it is too long, a terminated one by where it ends.
-    const limit = Math.min(end, position + this.#maxHeadBytes)
+    const limit = Math.min(end, position + this.maxHeadBytes)
     const line = this.#requestLine(bytes, position, limit)
     if (line <= 0) return line === 0 && limit < end ? REJECT_TARGET_TOO_LONG : line
     const fields = this.#fields(bytes, line, limit)
@@ -153,7 +158,13 @@ export class HeadParser {
     this.authorityStart = -1
     this.authorityEnd = -1
     const isConnect = equalsExactly(bytes, methodStart, this.methodEnd, 'CONNECT')
-    if (isConnect) return REJECT_CONNECT
+    if (isConnect) {
+      if (!this.isRoutedByPort) return REJECT_CONNECT
+      this.targetForm = FORM_AUTHORITY
+      this.pathStart = end
+      this.pathEnd = end
+      return 1
+    }
     const first = bytes[start]
     if (first === SLASH) {
       this.targetForm = FORM_ORIGIN
@@ -261,6 +272,7 @@ export class HeadParser {
   }
 
   #host(bytes: Uint8Array, start: number, end: number): number {
+    if (this.isRoutedByPort) return 0
     if (this.hostStart !== -1 || start === end) return REJECT_HOST
     for (let position = start; position < end; position++) if (HOST[bytes[position]!] === 0) return REJECT_HOST
     this.hostStart = start
@@ -303,13 +315,14 @@ export class HeadParser {
 
   /** What the fields mean together. */
   #judge(): number {
-    if (this.hostStart === -1 && this.minor === 1) return REJECT_HOST
+    if (this.hostStart === -1 && this.minor === 1 && !this.isRoutedByPort) return REJECT_HOST
     if (this.#hasTransferEncoding) {
       if (this.minor === 0 || this.contentLength !== -1) return REJECT_FRAMING
       if (!this.isChunked) return REJECT_CODING
     }
     this.isKeepAlive = !this.#hasClose && (this.minor === 1 || this.#hasKeepAlive)
-    this.isUpgrade = this.minor === 1 && this.#hasUpgradeOption && this.#hasUpgradeField
+    const isConnect = this.targetForm === FORM_AUTHORITY
+    this.isUpgrade = isConnect || (this.minor === 1 && this.#hasUpgradeOption && this.#hasUpgradeField)
     if (this.minor === 0) this.expect = 0
     return 0
   }

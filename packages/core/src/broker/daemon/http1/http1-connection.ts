@@ -7,10 +7,12 @@ import { PendingBytes } from '../pending-bytes.ts'
 import type { RequestQueueEntry } from '../request-queue-entry.ts'
 import { MISS_AMBIGUOUS, MISS_BAD_HOST, MISS_HOST } from '../router.ts'
 import type { PortRoutes, RouteMiss } from '../router.ts'
-import { FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
+import { DEFAULT_MAX_HEAD_BYTES, FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import type { ExchangeCarrier } from './http1-exchange.ts'
-import { rejectOf } from './reject.ts'
+import { announceAccepted } from './private-port.ts'
+import type { PrivatePort } from './private-port.ts'
+import { REJECT_TIMEOUT, parserCodeOf, rejectOf } from './reject.ts'
 
 /** Timeouts of a connection, in milliseconds. */
 export interface Http1Timeouts {
@@ -28,6 +30,8 @@ export interface Http1Host {
   /** Owners whose local socket has more than this queued get no further requests. */
   readonly maxOwnerQueuedBytes: number
   onConnectionClosed(connection: Http1Connection): void
+  /** What a port's only claim wants of its connections; undefined for ports that claims share. */
+  privatePort(port: number): PrivatePort | undefined
 }
 
 /** Bytes of later requests that wait on a connection before it is no longer read. */
@@ -36,6 +40,8 @@ const MAX_PENDING_BYTES = 64 * 1024
 const LONG_HEAD_BYTES = 16 * 1024
 /** How long a connection is still read after its last response, so that a reset does not overtake the answer. */
 const LINGER_MS = 2000
+
+const NO_BYTES = Buffer.alloc(0)
 
 /** Parsing is synchronous, so one parser serves all connections. */
 const parser = new HeadParser()
@@ -61,6 +67,9 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** Bytes are being used further up the stack: it goes on there with the next request. */
   #isTaking = false
   #lastActivity = clock.seconds
+  /** When the request under way, or the one that is awaited, began; seconds. */
+  #requestStart = clock.seconds
+  #hasServed = false
   readonly #connection: EngineConnection
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #host: Http1Host
@@ -81,10 +90,17 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.#exchange = new Http1Exchange(connection, this, host.timeouts.idleConnection)
   }
 
+  /** Begins: on a private port the owner hears of it. */
+  start(): void {
+    const port = this.#host.privatePort(this.localPort)
+    if (port !== undefined) announceAccepted(port, this.#announce(port.claim.peer))
+  }
+
   // Events of the engine
 
   onData(bytes: Buffer, start: number, end: number): void {
     this.#lastActivity = clock.seconds
+    if (this.#state === 'head' && this.#pending === null && this.#hasServed) this.#requestStart = clock.seconds
     const pending = this.#pending
     if (pending === null) return this.#take(bytes, start, end)
     pending.append(bytes, start, end)
@@ -119,6 +135,8 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** Ends the connection when it has waited too long; called every second. */
   checkTimeouts(): void {
+    const port = this.#host.privatePort(this.localPort)
+    if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
     const limit = this.#timeout()
     if ((clock.seconds - this.#lastActivity) * 1000 > limit) this.#connection.destroy()
   }
@@ -133,7 +151,16 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.#announced.delete(peer)
   }
 
+  /** The owner of the port no longer wants the connection, unless a request is under way. */
+  closeIfIdle(): void {
+    if (this.#state === 'head' && this.#pending === null) this.#close()
+  }
+
   // Requests of the exchange
+
+  get isOnPrivatePort(): boolean {
+    return this.#host.privatePort(this.localPort) !== undefined
+  }
 
   get isAtEnd(): boolean {
     return this.#hasEnded && this.#pending === null && !this.#isTaking
@@ -143,6 +170,8 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     if (this.#state !== 'exchange') return
     if (!isPersistent) return this.#close()
     this.#state = 'head'
+    this.#hasServed = true
+    this.#requestStart = clock.seconds
     if (this.#isTaking) return
     if (this.#pending !== null) this.#takePending()
     else if (this.#hasEnded) return this.#close()
@@ -212,7 +241,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
         if (this.#exchange.body.isComplete) return start
         const next = this.#exchange.takeBody(bytes, start, end)
         if (next >= 0) return next
-        this.#refuse(next)
+        this.#refuse(next, bytes, start, end)
         return end
       }
       case 'opaque':
@@ -225,15 +254,18 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   #takeHead(bytes: Buffer, start: number, end: number): number {
+    const port = this.#host.privatePort(this.localPort)
+    parser.isRoutedByPort = port !== undefined
+    parser.maxHeadBytes = port?.limits.maxHeaderBytes || DEFAULT_MAX_HEAD_BYTES
     const bodyStart = parser.parse(bytes, start, end)
     if (bodyStart === 0) return start
     if (bodyStart < 0) {
-      this.#refuse(bodyStart)
+      this.#refuse(bodyStart, bytes, start, end)
       return end
     }
     this.#state = 'exchange'
     this.#exchange.begin(parser, isHeadRequest(bytes))
-    const claim = this.#findOwner(bytes)
+    const claim = port === undefined ? this.#findOwner(bytes) : port.claim
     if (claim === null) return bodyStart
     const connectionId = this.#announce(claim.peer)
     const isFull = connectionId === -1 || claim.peer.writer.queuedBytes > this.#host.maxOwnerQueuedBytes
@@ -269,7 +301,9 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     return id
   }
 
-  #refuse(code: number): void {
+  #refuse(code: number, bytes: Buffer, start: number, end: number): void {
+    const port = this.#host.privatePort(this.localPort)
+    if (port !== undefined && this.#delegate(port, code, bytes, start, end)) return
     const { status, reason, detail } = rejectOf(code)
     if (!this.#exchange.canRefuse) {
       this.#exchange.onClientGone(DISCONNECT_RESET)
@@ -277,6 +311,26 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     }
     this.#exchange.refuse(status, `${reason}: ${detail}`)
     this.#close()
+  }
+
+  /** On a private port the answer is the owner's: `'clientError'`. */
+  #delegate(port: PrivatePort, code: number, bytes: Buffer, start: number, end: number): boolean {
+    const connectionId = this.#announce(port.claim.peer)
+    if (connectionId === -1) return false
+    this.#state = 'exchange'
+    this.#pending = null
+    return this.#exchange.delegate(port, connectionId, parserCodeOf(code), bytes, start, end)
+  }
+
+  /** Whether a private port's own limits have passed; node:http counts from the first moment of the connection or request. */
+  #isTooSlow({ limits }: PrivatePort): boolean {
+    const elapsed = (clock.seconds - this.#requestStart) * 1000
+    const isOver = (limit: number): boolean => limit > 0 && elapsed > limit
+    if (this.#state === 'head') {
+      const isBegun = this.#pending !== null || !this.#hasServed
+      return isBegun && (isOver(limits.headersTimeout) || isOver(limits.requestTimeout))
+    }
+    return this.#state === 'exchange' && this.#exchange.isAwaitingBody && isOver(limits.requestTimeout)
   }
 
   /** Sends what is queued and ends this side; what the client still sends is read and dropped for a while. */

@@ -7,6 +7,7 @@ import {
   FRAME_TRAILERS,
   RESPONSE_FLAG_CLOSE,
   RESPONSE_FLAG_OPAQUE,
+  RESPONSE_FLAG_RAW,
 } from '../../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
 import type { ExchangeSink } from '../exchange-sink.ts'
@@ -15,6 +16,8 @@ import type { OwnerPeer } from '../owner-peer.ts'
 import type { OwnerClaim } from '../request-queue-entry.ts'
 import type { HeadParser } from './head-parser.ts'
 import { BODY_END, BODY_MORE, RequestBody } from './request-body.ts'
+import { writeClientError } from './private-port.ts'
+import type { PrivatePort } from './private-port.ts'
 import { writeRequestFrame } from './request-frame.ts'
 import { areSafeFields, isSafeReason } from './response-fields.ts'
 import { ResponseFramer } from './response-framer.ts'
@@ -23,6 +26,8 @@ import { ResponseFramer } from './response-framer.ts'
 export interface ExchangeCarrier {
   /** The client has ended its side and nothing more of it waits to be parsed. */
   readonly isAtEnd: boolean
+  /** The connection's port belongs to one claim alone. */
+  readonly isOnPrivatePort: boolean
   pauseReading(): void
   resumeReading(): void
   /** Response and entity body are complete. */
@@ -116,6 +121,32 @@ export class Http1Exchange implements ExchangeSink {
     this.#bodyCredit -= bodyEnd - bodyStart
     writeRequestFrame(peer.writer, head, id, connectionId, claim.id, bytes, bodyStart, bodyEnd)
     return bodyEnd
+  }
+
+  /**
+   * Leaves the answer to a request that can't be read to the owner of the port.
+   *
+   * @returns whether the owner could be told
+   */
+  delegate(port: PrivatePort, connectionId: number, code: string, bytes: Buffer, start: number, end: number): boolean {
+    const { peer } = port.claim
+    if (this.#owner === null) {
+      const id = peer.exchanges.add(this)
+      if (id === -1) return false
+      this.state = 'open'
+      this.#response.reset(false, 1, false)
+      this.#owner = peer
+      this.#id = id
+      this.#isOwnerDone = false
+      this.#isResponseDone = false
+      this.#responseWindow = WINDOW_BYTES
+      this.#consumed = 0
+    }
+    this.body.abandon()
+    this.#isDiscarding = true
+    this.endAfterResponse()
+    writeClientError(port, this.#id, connectionId, code, bytes, start, end)
+    return true
   }
 
   /** Answers without an owner; the connection goes on, once the entity body has been read and dropped. */
@@ -221,6 +252,7 @@ export class Http1Exchange implements ExchangeSink {
     const isLast = (flags & FLAG_END) !== 0
     if (this.state === 'broken') return this.#drop(isLast)
     if (this.#isOwnerDone || this.#response.hasHead) throw broken('a second RESPONSE for one exchange')
+    if ((flags & RESPONSE_FLAG_RAW) !== 0) return this.#goRaw(bytes, bodyStart, end, isLast)
     const reason = reasonStart === fieldsStart ? '' : latin1(bytes, reasonStart, fieldsStart)
     const fields = latin1(bytes, fieldsStart, bodyStart)
     if ((flags & RESPONSE_FLAG_OPAQUE) !== 0) {
@@ -291,6 +323,16 @@ export class Http1Exchange implements ExchangeSink {
     this.state = 'opaque'
     this.#bodyCredit = WINDOW_BYTES
     this.#carrier.onOpaque()
+  }
+
+  /** The owner writes the head itself: on its own port there is nobody whom that could deceive. */
+  #goRaw(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+    if (!this.#carrier.isOnPrivatePort) throw broken('a raw response on a port that is not private')
+    this.#response.hasHead = true
+    this.state = 'opaque'
+    this.#bodyCredit = WINDOW_BYTES
+    this.#carrier.onOpaque()
+    this.#onOpaqueBytes(bytes, start, end, isLast)
   }
 
   #onOpaqueBytes(bytes: Buffer, start: number, end: number, isLast: boolean): void {

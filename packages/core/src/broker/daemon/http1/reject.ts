@@ -21,6 +21,8 @@ export const REJECT_FRAMING = -12
 export const REJECT_CHUNK = -13
 export const REJECT_CONNECT = -14
 export const REJECT_TRAILER = -15
+export const REJECT_TIMEOUT = -16
+export const REJECT_EXTENSIONS = -17
 
 const rejects: Record<number, Reject> = {
   [REJECT_LINE]: { status: 400, reason: 'BadRequest', detail: 'The request line is not "METHOD target HTTP/1.1".' },
@@ -58,9 +60,35 @@ const rejects: Record<number, Reject> = {
     reason: 'Header',
     detail: 'A trailer field is malformed, too long, or may not be a trailer.',
   },
+  [REJECT_TIMEOUT]: { status: 408, reason: 'Timer_HeaderWait', detail: 'The request did not arrive in time.' },
+  [REJECT_EXTENSIONS]: { status: 413, reason: 'BadRequest', detail: 'The chunk extensions are longer than the limit.' },
 }
 
 /** The refusal behind a negative result of a parser. */
 export function rejectOf(code: number): Reject {
   return rejects[code] ?? rejects[REJECT_LINE]!
+}
+
+/** The codes that node:http's parser has for the same; `'clientError'` hands them to apps. */
+const PARSER_CODES: Record<number, string> = {
+  [REJECT_LINE]: 'HPE_INVALID_CONSTANT',
+  [REJECT_VERB]: 'HPE_INVALID_METHOD',
+  [REJECT_TARGET]: 'HPE_INVALID_URL',
+  [REJECT_TARGET_TOO_LONG]: 'HPE_HEADER_OVERFLOW',
+  [REJECT_VERSION]: 'HPE_INVALID_VERSION',
+  [REJECT_LINE_BREAK]: 'HPE_CR_EXPECTED',
+  [REJECT_FIELD]: 'HPE_INVALID_HEADER_TOKEN',
+  [REJECT_HEAD_TOO_LONG]: 'HPE_HEADER_OVERFLOW',
+  [REJECT_CONTENT_LENGTH]: 'HPE_INVALID_CONTENT_LENGTH',
+  [REJECT_CODING]: 'HPE_INVALID_TRANSFER_ENCODING',
+  [REJECT_FRAMING]: 'HPE_INVALID_TRANSFER_ENCODING',
+  [REJECT_CHUNK]: 'HPE_INVALID_CHUNK_SIZE',
+  [REJECT_TRAILER]: 'HPE_INVALID_HEADER_TOKEN',
+  [REJECT_TIMEOUT]: 'ERR_HTTP_REQUEST_TIMEOUT',
+  [REJECT_EXTENSIONS]: 'HPE_CHUNK_EXTENSIONS_OVERFLOW',
+}
+
+/** What node:http calls a refusal. */
+export function parserCodeOf(code: number): string {
+  return PARSER_CODES[code] ?? 'HPE_INTERNAL'
 }

@@ -5,7 +5,7 @@ import {
   CHUNK_MORE,
   ChunkedDecoder,
 } from '../../../../src/broker/daemon/http1/chunked-decoder.ts'
-import { REJECT_CHUNK, REJECT_TRAILER } from '../../../../src/broker/daemon/http1/reject.ts'
+import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from '../../../../src/broker/daemon/http1/reject.ts'
 
 /** Decodes the text given in pieces; returns body, trailers and what is left, or the refusal. */
 function decode(text: string, size = text.length): { body: string; trailers: string; rest: string } | number {
@@ -57,7 +57,7 @@ describe('a chunked body', () => {
     ['an extension without a name', '1;\r\na\r\n0\r\n\r\n', REJECT_CHUNK],
     ['a control character in an extension', '1;a=\x00\r\n', REJECT_CHUNK],
     ['LF in an extension', '1;a\nb\r\n', REJECT_CHUNK],
-    ['endless extensions', `1;${'a'.repeat(20_000)}\r\n`, REJECT_CHUNK],
+    ['endless extensions', `1;${'a'.repeat(20_000)}\r\n`, REJECT_EXTENSIONS],
     ['LF at the end', '0\r\n\n', REJECT_TRAILER],
     ['a trailer without a colon', '0\r\nbad\r\n\r\n', REJECT_TRAILER],
     ['a folded trailer', '0\r\nA: b\r\n c\r\n\r\n', REJECT_TRAILER],

@@ -1,0 +1,42 @@
+import type { PrivatePortLimits } from '../../protocol/claims.ts'
+import { ACCEPTED_BYTES, CLIENT_ERROR_FIXED_BYTES, FRAME_ACCEPTED, FRAME_CLIENT_ERROR } from '../../protocol/frames.ts'
+import type { OwnerClaim } from '../request-queue-entry.ts'
+
+/** Bytes of a refused request that its owner is shown. */
+const MAX_PACKET_BYTES = 16 * 1024
+
+/** A port that one claim has to itself, as a server of node:http has: its owner hears of more than requests. */
+export interface PrivatePort {
+  readonly claim: OwnerClaim
+  readonly limits: PrivatePortLimits
+}
+
+/** Tells the owner that a client has connected. */
+export function announceAccepted({ claim }: PrivatePort, connectionId: number): void {
+  const { writer } = claim.peer
+  const offset = writer.reserve(ACCEPTED_BYTES, FRAME_ACCEPTED, 0, 0, connectionId)
+  writer.view.setUint32(offset + 12, claim.id, true)
+}
+
+/** Tells the owner what is wrong with a request, so that it can answer. */
+export function writeClientError(
+  { claim }: PrivatePort,
+  exchangeId: number,
+  connectionId: number,
+  code: string,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): void {
+  const { writer } = claim.peer
+  const packetEnd = Math.min(end, start + MAX_PACKET_BYTES)
+  const length = CLIENT_ERROR_FIXED_BYTES + code.length + packetEnd - start
+  const offset = writer.reserve(length, FRAME_CLIENT_ERROR, 0, 0, exchangeId)
+  const { view } = writer
+  view.setUint32(offset + 12, connectionId, true)
+  view.setUint32(offset + 16, claim.id, true)
+  view.setUint16(offset + 20, code.length, true)
+  view.setUint16(offset + 22, 0, true)
+  writer.bytes.write(code, offset + CLIENT_ERROR_FIXED_BYTES, 'latin1')
+  bytes.copy(writer.bytes, offset + CLIENT_ERROR_FIXED_BYTES + code.length, start, packetEnd)
+}

@@ -91,7 +91,7 @@ export class ServerBinding implements ExchangeListener {
 
   readonly #dispatch = (exchange: Exchange, socket: QueueSocket): void => {
     const server = this.#server
-    if (server.timeout) socket.setTimeout(server.timeout)
+    if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     socket.exchange = exchange
@@ -269,6 +269,7 @@ export class ServerBinding implements ExchangeListener {
       () => new QueueSocket(server, connection, this.#onSocketClosed, this.#responseOptions.highWaterMark),
     )
     this.#sockets.set(connection, socket)
+    if (server.timeout) socket.setTimeout(server.timeout)
     server._connections++
     this.#emitConnection('connection', socket)
     // Servers of node:https have one each for the TCP and for the TLS connection; here they are the same.
@@ -303,7 +304,8 @@ export class ServerBinding implements ExchangeListener {
     socket._httpMessage = null
     socket.exchange = null
     // What this request's handler has set is not the next one's.
-    if (socket.timeout) socket.setTimeout(0)
+    const idleTimeout = this.#isPrivate ? this.#server.keepAliveTimeout : 0
+    if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     ;(native as unknown as { socket: unknown }).socket = null
     process.nextTick(emitClose, native)
     if (this.#isReleasing) socket.destroy()

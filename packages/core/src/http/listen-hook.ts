@@ -1,10 +1,14 @@
 import { Server, maxHeaderSize as defaultMaxHeaderSize } from 'node:http'
+import { Server as HttpsServer } from 'node:https'
 import { UrlPrefix, isUrlPrefix } from '../base/url-prefix.ts'
 import type { PortReservation, PrivatePortLimits, QueueBackend, RequestQueue } from '../queue/exchange.ts'
 import type { ListenHandle, ServerInternals } from './node-internals.ts'
 import { ServerBinding } from './server-binding.ts'
 
 const kIsHooked = Symbol.for('httpsys.listen')
+
+/** Of the servers that listen on a prefix, or did last. */
+const bindings = new WeakMap<Server, ServerBinding>()
 
 interface Hookable {
   [kIsHooked]?: boolean
@@ -22,6 +26,8 @@ export function installListenHook(backend: QueueBackend): void {
   // oxlint-disable-next-line typescript/unbound-method -- called with the server
   const nativeListen = prototype.listen
   prototype[kIsHooked] = true
+  hookConnectionMethods(Server.prototype)
+  hookConnectionMethods(HttpsServer.prototype as unknown as Server)
   prototype.listen = function listen(this: Server, ...args: unknown[]): Server {
     const [target] = args
     if (!isUrlPrefix(target)) return nativeListen.apply(this, args)
@@ -65,7 +71,7 @@ export function listenOnPrefix(
   if (reservation !== undefined && bind !== undefined) reservation.privatePort = () => limitsOf(internals)
   const handle = new QueueHandle(internals, reservation?.prefix ?? prefix, binding, reservation)
   internals._handle = handle
-  wrapConnectionMethods(server, binding)
+  bindings.set(server, binding)
   backend.open(prefix, binding, reservation).then(
     (queue) => handle.onOpen(queue),
     (error: unknown) => handle.onRefused(error),
@@ -121,8 +127,9 @@ class QueueHandle implements ListenHandle {
 
   getsockname(out: Record<string, unknown>): number {
     const prefix = this.#queue?.prefix ?? this.#prefix
-    const address = this.#queue?.address ??
-      this.#reservation?.address ?? { address: '', family: 'IPv4', port: prefix.port }
+    // What was bound here stays true after the hand-over.
+    const address = this.#reservation?.address ??
+      this.#queue?.address ?? { address: '', family: 'IPv4', port: prefix.port }
     Object.assign(out, address, { prefix: prefix.href })
     return 0
   }
@@ -165,16 +172,14 @@ function closeOnAbort(server: Server, signal: AbortSignal): void {
   server.once('close', () => signal.removeEventListener('abort', onAbort))
 }
 
-/** The native methods know only of TCP connections. */
-function wrapConnectionMethods(server: Server, binding: ServerBinding): void {
-  const prototype = Object.getPrototypeOf(server) as Server
-  server.closeAllConnections = () => {
-    prototype.closeAllConnections.call(server)
-    binding.closeAllConnections()
-  }
-  server.closeIdleConnections = () => {
-    prototype.closeIdleConnections.call(server)
-    binding.closeIdleConnections()
+/** The native methods know only of TCP connections; patched where they are defined, so that apps can override them. */
+function hookConnectionMethods(prototype: Server): void {
+  for (const method of ['closeAllConnections', 'closeIdleConnections'] as const) {
+    const native = prototype[method]
+    prototype[method] = function close(this: Server): void {
+      native.call(this)
+      bindings.get(this)?.[method]()
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
+import { METHODS } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type {
@@ -29,6 +30,7 @@ interface Transaction {
   readonly response: QueueResponse | null
 }
 
+const KNOWN_METHODS = new Set(METHODS)
 const NO_BYTES = Buffer.alloc(0)
 /** node:http's default of `server.keepAliveTimeout`. */
 const DEFAULT_KEEP_ALIVE_MS = 5000
@@ -90,6 +92,10 @@ export class ServerBinding implements ExchangeListener {
   }
 
   readonly #dispatch = (exchange: Exchange, socket: QueueSocket): void => {
+    // node:http's parser knows no other.
+    if (this.#isPrivate && !KNOWN_METHODS.has(exchange.method)) {
+      return this.#failClient(exchange, socket, clientErrorOf('HPE_INVALID_METHOD', NO_BYTES))
+    }
     const server = this.#server
     if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
@@ -119,12 +125,15 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onClientError(exchange: Exchange, { code, rawPacket }: ClientError): void {
-    const socket = this.#socketOf(exchange.connection)
+    this.#failClient(exchange, this.#socketOf(exchange.connection), clientErrorOf(code, rawPacket))
+  }
+
+  /** The client's fault: `'clientError'`, or node:http's answer when nobody listens. */
+  #failClient(exchange: Exchange, socket: QueueSocket, error: Error): void {
     const transaction = exchange.context as Transaction | undefined
     exchange.context = { socket, request: transaction?.request ?? null, response: null } satisfies Transaction
     const hasAnswered = transaction?.response?.headersSent === true
     if (!hasAnswered) socket.beginErrorAnswer(exchange)
-    const error = clientErrorOf(code, rawPacket)
     try {
       socket.scope.runInAsyncScope(emitClientError, null, this.#server, socket, error, hasAnswered)
     } catch (thrown) {

@@ -12,7 +12,7 @@ import { Http1Exchange } from './http1-exchange.ts'
 import type { ExchangeCarrier } from './http1-exchange.ts'
 import { announceAccepted } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
-import { REJECT_TIMEOUT, parserCodeOf, rejectOf } from './reject.ts'
+import { REJECT_EOF, REJECT_TIMEOUT, parserCodeOf, rejectOf } from './reject.ts'
 
 /** Timeouts of a connection, in milliseconds. */
 export interface Http1Timeouts {
@@ -114,7 +114,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onEnd(): void {
     this.#hasEnded = true
-    if (this.#state === 'head') return this.#close()
+    if (this.#state === 'head') return this.#onEndBetweenRequests()
     if (this.#state === 'closing') return this.#connection.end()
     this.#exchange.onClientGone(DISCONNECT_END)
   }
@@ -191,6 +191,10 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     // A client that has ended its side still gets what was sent before; any other sees the connection break.
     if (this.#hasEnded) this.#connection.end()
     else this.#connection.destroy()
+  }
+
+  closeGently(): void {
+    if (this.#state !== 'closed') this.#close()
   }
 
   pauseReading(): void {
@@ -311,6 +315,14 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     }
     this.#exchange.refuse(status, `${reason}: ${detail}`)
     this.#close()
+  }
+
+  #onEndBetweenRequests(): void {
+    const pending = this.#pending
+    const port = this.#host.privatePort(this.localPort)
+    const isAnswered =
+      pending !== null && port !== undefined && this.#delegate(port, REJECT_EOF, pending.bytes, 0, pending.length)
+    if (!isAnswered) this.#close()
   }
 
   /** On a private port the answer is the owner's: `'clientError'`. */

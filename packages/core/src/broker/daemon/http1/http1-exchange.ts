@@ -36,6 +36,8 @@ export interface ExchangeCarrier {
   onOpaque(): void
   /** The response can't be completed: the client must see the connection break. */
   onExchangeBroken(): void
+  /** What was sent is the last; what the client still sends is read for a while, so that a reset does not overtake it. */
+  closeGently(): void
 }
 
 /**
@@ -62,6 +64,8 @@ export class Http1Exchange implements ExchangeSink {
   /** Bytes of the body that the owner still takes. */
   #bodyCredit = 0
   #isDiscarding = false
+  /** The owner answers what could not be read. */
+  #isRefusal = false
   /** The client waits for a 100 before it sends the body. */
   #isAwaitingContinue = false
   /** Bytes of the response that the owner may still send, and those that the connection took since it was last told. */
@@ -92,6 +96,7 @@ export class Http1Exchange implements ExchangeSink {
     this.#isOwnerDone = true
     this.#isResponseDone = false
     this.#isDiscarding = false
+    this.#isRefusal = false
     this.#bodyCredit = WINDOW_BYTES
     this.#responseWindow = WINDOW_BYTES
     this.#consumed = 0
@@ -144,6 +149,7 @@ export class Http1Exchange implements ExchangeSink {
     }
     this.body.abandon()
     this.#isDiscarding = true
+    this.#isRefusal = true
     this.endAfterResponse()
     writeClientError(port, this.#id, connectionId, code, bytes, start, end)
     return true
@@ -300,7 +306,9 @@ export class Http1Exchange implements ExchangeSink {
     const wasLive = this.state === 'open' || this.state === 'opaque'
     this.state = 'broken'
     this.#onOwnerDone()
-    if (wasLive) this.#carrier.onExchangeBroken()
+    if (!wasLive) return
+    if (this.#isRefusal) this.#carrier.closeGently()
+    else this.#carrier.onExchangeBroken()
   }
 
   onOwnerGone(): void {

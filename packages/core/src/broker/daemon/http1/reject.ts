@@ -23,6 +23,7 @@ export const REJECT_CONNECT = -14
 export const REJECT_TRAILER = -15
 export const REJECT_TIMEOUT = -16
 export const REJECT_EXTENSIONS = -17
+export const REJECT_EOF = -18
 
 const rejects: Record<number, Reject> = {
   [REJECT_LINE]: { status: 400, reason: 'BadRequest', detail: 'The request line is not "METHOD target HTTP/1.1".' },
@@ -85,6 +86,7 @@ const PARSER_CODES: Record<number, string> = {
   [REJECT_CHUNK]: 'HPE_INVALID_CHUNK_SIZE',
   [REJECT_TRAILER]: 'HPE_INVALID_HEADER_TOKEN',
   [REJECT_TIMEOUT]: 'ERR_HTTP_REQUEST_TIMEOUT',
+  [REJECT_EOF]: 'HPE_INVALID_EOF_STATE',
   [REJECT_EXTENSIONS]: 'HPE_CHUNK_EXTENSIONS_OVERFLOW',
 }
 

@@ -130,7 +130,9 @@ class QueueHandle implements ListenHandle {
     // What was bound here stays true after the hand-over.
     const address = this.#reservation?.address ??
       this.#queue?.address ?? { address: '', family: 'IPv4', port: prefix.port }
-    Object.assign(out, address, { prefix: prefix.href })
+    Object.assign(out, address)
+    // An app that asked for a port finds what it would find there.
+    if (this.#reservation?.privatePort === undefined) out['prefix'] = prefix.href
     return 0
   }
 

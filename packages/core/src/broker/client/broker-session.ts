@@ -81,6 +81,8 @@ export class BrokerSession implements ExchangeHome, QueueHome {
   async open(prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort): Promise<RequestQueue> {
     const queue = new BrokerQueue(this, this.#nextClaimId++, port?.prefix ?? prefix, listener, port?.privatePort)
     this.#queues.set(queue.id, queue)
+    // The last queue before this one may have let go of the process.
+    this.updateRef()
     try {
       await this.#claim(queue, port)
       return queue
@@ -98,6 +100,8 @@ export class BrokerSession implements ExchangeHome, QueueHome {
       await new Promise<void>((resolve) => {
         this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
         this.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+        // Also an unref'd server's `close` is waited for.
+        this.updateRef()
       })
     }
     this.#queues.delete(queue.id)

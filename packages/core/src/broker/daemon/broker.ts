@@ -11,6 +11,7 @@ import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
+import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
 import type { OwnerClaim } from './request-queue-entry.ts'
 import { Router } from './router.ts'
@@ -43,7 +44,7 @@ export class Broker implements PeerHost, Http1Host {
   readonly #router = new Router<RequestQueueEntry>()
   readonly #listeners: Listeners
   readonly #handOvers = new HandOvers()
-  readonly #privatePorts = new Map<number, PrivatePort>()
+  readonly #privatePorts = new PrivatePorts()
   readonly #peers = new Set<OwnerPeer>()
   readonly #claims = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   readonly #connections = new Set<Http1Connection>()
@@ -112,8 +113,8 @@ export class Broker implements PeerHost, Http1Host {
     if (this.#peers.size === 0) this.#options.onIdle?.()
   }
 
-  privatePort(port: number): PrivatePort | undefined {
-    return this.#privatePorts.get(port)
+  privatePort(port: number, localAddress: string): PrivatePort | undefined {
+    return this.#privatePorts.find(port, localAddress)
   }
 
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
@@ -148,14 +149,16 @@ export class Broker implements PeerHost, Http1Host {
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
-      if (this.#privatePorts.has(port)) throw taken(prefix, `port ${port} is private to a process`)
+      if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
+        throw taken(prefix, `port ${port} belongs to one process alone`)
+      }
       const claims = this.#claims.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
       const claim = this.#register(peer, claimId, prefix, port)
       claims.set(claimId, claim)
-      if (privatePort !== undefined) this.#privatePorts.set(port, { claim, limits: privatePort })
+      if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
     } catch (error) {
       await this.#release(prefix, port)
       throw error
@@ -178,7 +181,7 @@ export class Broker implements PeerHost, Http1Host {
 
   #unregister(claim: OwnerClaim): void {
     const { entry } = claim
-    if (this.#privatePorts.get(entry.port)?.claim === claim) this.#privatePorts.delete(entry.port)
+    this.#privatePorts.remove(claim)
     if (!entry.remove(claim)) this.#router.remove(entry.prefix, entry.port)
     void this.#release(entry.prefix, entry.port)
   }

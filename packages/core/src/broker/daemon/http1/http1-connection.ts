@@ -31,7 +31,7 @@ export interface Http1Host {
   readonly maxOwnerQueuedBytes: number
   onConnectionClosed(connection: Http1Connection): void
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
-  privatePort(port: number): PrivatePort | undefined
+  privatePort(port: number, localAddress: string): PrivatePort | undefined
 }
 
 /** Bytes of later requests that wait on a connection before it is no longer read. */
@@ -92,7 +92,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** Begins: on a private port the owner hears of it. */
   start(): void {
-    const port = this.#host.privatePort(this.localPort)
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined) announceAccepted(port, this.#announce(port.claim.peer))
   }
 
@@ -135,7 +135,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** Ends the connection when it has waited too long; called every second. */
   checkTimeouts(): void {
-    const port = this.#host.privatePort(this.localPort)
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
     const limit = this.#timeout()
     if ((clock.seconds - this.#lastActivity) * 1000 > limit) this.#connection.destroy()
@@ -159,7 +159,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   // Requests of the exchange
 
   get isOnPrivatePort(): boolean {
-    return this.#host.privatePort(this.localPort) !== undefined
+    return this.#host.privatePort(this.localPort, this.localAddress) !== undefined
   }
 
   get isAtEnd(): boolean {
@@ -258,7 +258,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   #takeHead(bytes: Buffer, start: number, end: number): number {
-    const port = this.#host.privatePort(this.localPort)
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
     parser.isRoutedByPort = port !== undefined
     parser.maxHeadBytes = port?.limits.maxHeaderBytes || DEFAULT_MAX_HEAD_BYTES
     const bodyStart = parser.parse(bytes, start, end)
@@ -306,7 +306,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   #refuse(code: number, bytes: Buffer, start: number, end: number): void {
-    const port = this.#host.privatePort(this.localPort)
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#delegate(port, code, bytes, start, end)) return
     const { status, reason, detail } = rejectOf(code)
     if (!this.#exchange.canRefuse) {
@@ -319,7 +319,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   #onEndBetweenRequests(): void {
     const pending = this.#pending
-    const port = this.#host.privatePort(this.localPort)
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
     const isAnswered =
       pending !== null && port !== undefined && this.#delegate(port, REJECT_EOF, pending.bytes, 0, pending.length)
     if (!isAnswered) this.#close()

@@ -1,0 +1,43 @@
+import type { UrlPrefix } from '../../base/url-prefix.ts'
+import type { PrivatePort } from './http1/private-port.ts'
+
+const EVERY_ADDRESS = '*'
+const MAPPED_IPV4 = '::ffff:'
+
+/** The private ports: a port of one address, or of all. */
+export class PrivatePorts {
+  readonly #ports = new Map<number, Map<string, PrivatePort>>()
+
+  /** The port at which a connection has arrived. */
+  find(port: number, localAddress: string): PrivatePort | undefined {
+    const addresses = this.#ports.get(port)
+    if (addresses === undefined) return undefined
+    const address = localAddress.startsWith(MAPPED_IPV4) ? localAddress.slice(MAPPED_IPV4.length) : localAddress
+    return addresses.get(address) ?? addresses.get(EVERY_ADDRESS)
+  }
+
+  /** Whether a claim would be the second on a private port. */
+  isTaken(prefix: UrlPrefix, port: number, isPrivate: boolean): boolean {
+    const addresses = this.#ports.get(port)
+    return addresses !== undefined && (!isPrivate || addresses.has(addressOf(prefix)))
+  }
+
+  add(privatePort: PrivatePort): void {
+    const { prefix, port } = privatePort.claim.entry
+    const addresses = this.#ports.get(port) ?? new Map<string, PrivatePort>()
+    this.#ports.set(port, addresses.set(addressOf(prefix), privatePort))
+  }
+
+  /** Forgets a claim that may have been one of them. */
+  remove({ entry }: PrivatePort['claim']): void {
+    const addresses = this.#ports.get(entry.port)
+    const address = addressOf(entry.prefix)
+    if (addresses?.get(address)?.claim.entry !== entry) return
+    addresses.delete(address)
+    if (addresses.size === 0) this.#ports.delete(entry.port)
+  }
+}
+
+function addressOf(prefix: UrlPrefix): string {
+  return prefix.category === 'ip-bound' ? prefix.host.replace(/^\[|\]$/g, '') : EVERY_ADDRESS
+}

@@ -183,6 +183,19 @@ function hookConnectionMethods(prototype: Server): void {
       bindings.get(this)?.[method]()
     }
   }
+  // oxlint-disable-next-line typescript/unbound-method -- called with the server
+  const native = prototype.getConnections
+  prototype.getConnections = function getConnections(this: Server, callback): Server {
+    const binding = bindings.get(this)
+    if (binding === undefined || !isOnQueue(this)) return native.call(this, callback) as Server
+    process.nextTick(callback, null, binding.connectionCount)
+    return this
+  }
+}
+
+/** A server that listened on a prefix may listen on TCP the next time. */
+function isOnQueue(server: Server): boolean {
+  return (server as Server & ServerInternals)._handle instanceof QueueHandle
 }
 
 function alreadyListening(): Error {

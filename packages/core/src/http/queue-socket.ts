@@ -41,6 +41,7 @@ export class QueueSocket extends Duplex {
   readonly #onClosed: OnSocketClosed
   #raw: RawResponse | null = null
   #isOpaque = false
+  #isForgotten = false
   #received = 0
   #onWritable: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
@@ -99,6 +100,12 @@ export class QueueSocket extends Duplex {
 
   unref(): this {
     return this
+  }
+
+  /** Closes this side only: an idle connection stays, for other servers. */
+  forget(): void {
+    this.#isForgotten = true
+    this.destroy()
   }
 
   destroySoon(): void {
@@ -198,7 +205,7 @@ export class QueueSocket extends Duplex {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.exchange !== null) this.exchange.cancel()
-    else this.connection.closeIfIdle?.()
+    else if (!this.#isForgotten) this.connection.closeIfIdle?.()
     callback(error)
     // After `'close'`, which the stream emits in the next tick.
     process.nextTick(this.#onClosed, this)

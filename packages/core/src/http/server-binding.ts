@@ -70,6 +70,11 @@ export class ServerBinding implements ExchangeListener {
     this.#isPrivate = isPrivate
   }
 
+  /** Clients' connections that have come here. */
+  get connectionCount(): number {
+    return this.#sockets.size
+  }
+
   /** No further requests will come: lets go of idle connections now, of the others when they are done. */
   release(): void {
     this.#isReleasing = true
@@ -78,12 +83,12 @@ export class ServerBinding implements ExchangeListener {
 
   /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
   closeIdleConnections(): void {
-    for (const socket of this.#sockets.values()) if (socket.exchange === null) socket.destroy()
+    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
   }
 
   /** Breaks every connection that has a request under way here, and forgets the others. */
   closeAllConnections(): void {
-    for (const socket of this.#sockets.values()) socket.destroy()
+    for (const socket of this.#sockets.values()) this.#letGo(socket)
   }
 
   onRequest(exchange: Exchange): void {
@@ -189,7 +194,7 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onConnectionClosed(connection: QueueConnection): void {
-    this.#sockets.get(connection)?.destroy()
+    this.#sockets.get(connection)?.forget()
   }
 
   onQueueLost(_queue: RequestQueue, error: Error): void {
@@ -286,6 +291,12 @@ export class ServerBinding implements ExchangeListener {
     return socket
   }
 
+  /** The connection's own end is not this server's to decide while others may be behind the port. */
+  #letGo(socket: QueueSocket): void {
+    if (this.#isPrivate) socket.destroy()
+    else socket.forget()
+  }
+
   #emitConnection(event: 'connection' | 'secureConnection', socket: QueueSocket): void {
     const server = this.#server
     if (server.listenerCount(event) < 2) return
@@ -317,7 +328,7 @@ export class ServerBinding implements ExchangeListener {
     if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     ;(native as unknown as { socket: unknown }).socket = null
     process.nextTick(emitClose, native)
-    if (this.#isReleasing) socket.destroy()
+    if (this.#isReleasing) this.#letGo(socket)
   }
 
   /** A socket has been closed, by the client, the app or the end of the server. */

@@ -26,7 +26,7 @@ export interface QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
-  /** Private ports: closes the connection unless a request is under way on it. */
+  /** Closes the connection if it is idle and this process was the last to answer on it. */
   closeIfIdle?(): void
 }
 

@@ -49,8 +49,8 @@ export interface AnnouncedConnection {
   readonly localAddress: string
   readonly localPort: number
   onPeerForgotten(peer: OwnerPeer): void
-  readonly isOnPrivatePort: boolean
-  closeIfIdle(): void
+  /** Closes the connection if it is idle and the peer was the last to answer on it. */
+  closeIfIdle(peer: OwnerPeer): void
 }
 
 /**
@@ -142,7 +142,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     }
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_RELEASE) return this.#host.onRelease(this, id)
-    if (type === FRAME_CLOSE_IDLE) return this.#onCloseIdle(id)
+    if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.
     if (exchange === undefined) return
@@ -166,12 +166,6 @@ export class OwnerPeer implements EngineConnectionHandler {
       default:
         throw broken(`frame type ${type} is not one that an owner sends`)
     }
-  }
-
-  #onCloseIdle(connectionId: number): void {
-    const connection = this.#connections.get(connectionId)
-    // On a shared port another owner's request may be on its way to the connection.
-    if (connection?.isOnPrivatePort) connection.closeIfIdle()
   }
 
   #onHandOver(name: string): void {

@@ -34,7 +34,7 @@ export const FRAME_CANCEL = 21
 /** In place of HELLO: descriptors of listening sockets will come over this connection. */
 export const FRAME_HAND_OVER = 22
 
-/** Private ports: close a client's connection if it is idle. */
+/** Close a client's connection if it is idle and this owner was the last to answer on it. */
 export const FRAME_CLOSE_IDLE = 23
 
 // Broker to owner.

@@ -70,6 +70,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** When the request under way, or the one that is awaited, began; seconds. */
   #requestStart = clock.seconds
   #hasServed = false
+  #lastOwner: OwnerPeer | null = null
   readonly #connection: EngineConnection
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #host: Http1Host
@@ -149,11 +150,12 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onPeerForgotten(peer: OwnerPeer): void {
     this.#announced.delete(peer)
+    if (this.#lastOwner === peer) this.#lastOwner = null
   }
 
-  /** The owner of the port no longer wants the connection, unless a request is under way. */
-  closeIfIdle(): void {
-    if (this.#state === 'head' && this.#pending === null) this.#close()
+  closeIfIdle(peer: OwnerPeer): void {
+    const isTheirs = peer === this.#lastOwner || this.isOnPrivatePort
+    if (isTheirs && this.#state === 'head' && this.#pending === null) this.#close()
   }
 
   // Requests of the exchange
@@ -271,6 +273,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.#exchange.begin(parser, isHeadRequest(bytes))
     const claim = port === undefined ? this.#findOwner(bytes) : port.claim
     if (claim === null) return bodyStart
+    this.#lastOwner = claim.peer
     const connectionId = this.#announce(claim.peer)
     const isFull = connectionId === -1 || claim.peer.writer.queuedBytes > this.#host.maxOwnerQueuedBytes
     const next = isFull ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)

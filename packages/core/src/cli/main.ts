@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+import { HttpSysError } from '../base/errors.ts'
+import { run } from './run.ts'
+
+const USAGE = `httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
+
+  Runs a program whose servers listen on a prefix instead of a TCP port, with no change of its code.
+
+  --prefix    a path (/2/), a full prefix (http://*:80/2/), ports with their prefixes (3000=/2/,3001=/admin/), or auto
+  --base      what short prefixes are put on                                  [HTTPSYS_BASE, http://localhost:8080]
+  --no-strip  the app sees URLs with the prefix
+`
+
+const [command, ...rest] = process.argv.slice(2)
+if (command === 'run') {
+  try {
+    run(rest)
+  } catch (error) {
+    const isOurs = error instanceof HttpSysError
+    fail(isOurs ? error.message : `${(error as Error).message}\n\n${USAGE}`)
+  }
+} else if (command === undefined || command === '--help' || command === 'help') {
+  process.stdout.write(USAGE)
+} else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
+
+function fail(text: string): void {
+  process.stderr.write(`${text.trimEnd()}\n`)
+  process.exitCode = 2
+}

@@ -164,7 +164,16 @@ class QueueHandle implements ListenHandle {
 /** Read when the port is claimed, since most apps set them right behind `listen`. */
 function limitsOf(server: Server & ServerInternals): PrivatePortLimits {
   const { headersTimeout, requestTimeout, maxHeaderSize } = server
-  return { headersTimeout, requestTimeout, maxHeaderBytes: maxHeaderSize ?? defaultMaxHeaderSize }
+  return {
+    headersTimeout: limitOf(headersTimeout),
+    requestTimeout: limitOf(requestTimeout),
+    maxHeaderBytes: limitOf(maxHeaderSize) || defaultMaxHeaderSize,
+  }
+}
+
+/** Frameworks pass `undefined` on; what is no number is no limit, as with node:http. */
+function limitOf(value: unknown): number {
+  return typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER ? Math.round(value) : 0
 }
 
 function closeOnAbort(server: Server, signal: AbortSignal): void {

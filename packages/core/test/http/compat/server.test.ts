@@ -218,6 +218,16 @@ describePrivateCompat('server with its own connections', (host) => {
     expect(answer).toBe('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n')
   })
 
+  test('limits that are no numbers are no limits', async () => {
+    const server = createServer((_request, response) => response.end('served'))
+    Object.assign(server, { headersTimeout: undefined, requestTimeout: Infinity })
+    host.listen(server)
+    await once(server, 'listening')
+    expect(await (await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).text()).toBe('served')
+    server.close()
+    server.closeAllConnections()
+  })
+
   test('requestTimeout is answered with 408', async () => {
     const options = { headersTimeout: 1000, requestTimeout: 1000, connectionsCheckingInterval: 100 }
     await using site = await Site.open(host, () => {}, options)

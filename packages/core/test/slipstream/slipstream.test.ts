@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { Site } from '../e2e/processes.ts'
+
+const preload = new URL('../../dist/slipstream.js', import.meta.url).href
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+/** A program that was started as its user would, with everything it prints. */
+class Program {
+  readonly child: ChildProcess
+  output = ''
+  errors = ''
+  readonly #exit: Promise<unknown[]>
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
+    this.child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk.toString()))
+    this.child.stderr!.on('data', (chunk: Buffer) => (this.errors += chunk.toString()))
+    this.#exit = once(this.child, 'close')
+  }
+
+  async ready(): Promise<void> {
+    await expect.poll(() => this.output || this.child.exitCode, { timeout: 10_000, interval: 10 }).toMatch(/ready/)
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.child.kill(signal)
+    return this.exit()
+  }
+
+  async exit(): Promise<number | null> {
+    await this.#exit
+    return this.child.exitCode
+  }
+}
+
+function app(name: string): string {
+  return fileURLToPath(new URL(`apps/${name}`, import.meta.url))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A runtime directory and a port of its own for programs; all are gone when it is disposed. */
+class ProgramSite extends Site {
+  readonly #programs: Program[] = []
+
+  static async open(): Promise<ProgramSite> {
+    const site = new ProgramSite()
+    site.port = await freePort()
+    return site
+  }
+
+  run(args: readonly string[], env: NodeJS.ProcessEnv): Program {
+    const program = new Program(args, {
+      ...process.env,
+      HTTPSYS_RUNTIME_DIR: this.directory,
+      HTTPSYS_BASE: `http://localhost:${this.port}`,
+      HTTPSYS_BROKER_IDLE_EXIT: '300',
+      ...env,
+    })
+    this.#programs.push(program)
+    return program
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.#programs) await program.end('SIGKILL')
+    await super[Symbol.asyncDispose]()
+  }
+}
+
+async function textOf(url: string): Promise<string> {
+  return (await fetch(url, { headers: { connection: 'close' } })).text()
+}
+
+test('a CommonJS app lands on its prefix, says so in one line, and ends as before', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('app.cjs')], { HTTPSYS_PREFIX: '/2/' })
+  await program.ready()
+  expect(await textOf(`${site.base}/2/room?x=1`)).toBe('cjs /room?x=1 /2/room?x=1')
+  expect(program.errors).toBe(
+    `httpsys: port 3000 of process ${program.child.pid} is http://localhost:${site.port}/2/\n`,
+  )
+  expect(await program.end()).toBe(0)
+})
+
+test('HTTPSYS_STRIP=0 leaves the URLs whole', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('app.cjs')], { HTTPSYS_PREFIX: '/2/', HTTPSYS_STRIP: '0' })
+  await program.ready()
+  expect(await textOf(`${site.base}/2/room`)).toBe('cjs /2/room ')
+})
+
+test('an ESM app with two ports is told apart by port, and TLS is left to the shared port', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('app.mjs')], { HTTPSYS_PREFIX: '3000=/plain/,3001=/tls/' })
+  await program.ready()
+  expect(await textOf(`${site.base}/plain/a`)).toBe('plain /a')
+  expect(await textOf(`${site.base}/tls/b`)).toBe('tls /b undefined')
+  expect(program.errors).toMatch(/port 3001 .* is http:\/\/localhost:\d+\/tls\/; TLS is that of the shared port\n/)
+  expect(await program.end()).toBe(0)
+})
+
+test('auto gives each server its own port, where others find it', async () => {
+  await using site = await ProgramSite.open()
+  const port = await freePort()
+  const program = site.run(['--import', preload, app('app.cjs')], { HTTPSYS_PREFIX: 'auto', PORT: String(port) })
+  await program.ready()
+  expect(await textOf(`http://127.0.0.1:${port}/room`)).toBe('cjs /room ')
+  expect(site.brokers()).toHaveLength(1)
+  expect(program.errors).toBe('')
+  expect(await program.end()).toBe(0)
+})
+
+test('the workers of a cluster share the prefix', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('cluster.cjs')], { HTTPSYS_PREFIX: '/c/' })
+  await program.ready()
+  const answers = [await textOf(`${site.base}/c/`), await textOf(`${site.base}/c/`)]
+  expect(answers.toSorted()).toEqual(['worker 1', 'worker 2'])
+})
+
+test('a server in a worker thread lands on its prefix', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('thread.mjs')], { HTTPSYS_PREFIX: '/t/' })
+  await program.ready()
+  expect(await textOf(`${site.base}/t/x`)).toBe('thread /x')
+})
+
+test('httpsys run starts a program on its prefix, and ends as it ends', async () => {
+  await using site = await ProgramSite.open()
+  const base = `http://localhost:${site.port}`
+  const args = [cli, 'run', '--prefix', '/run/', '--base', base, '--', process.execPath, app('app.cjs')]
+  const program = site.run(args, { HTTPSYS_BASE: '' })
+  await program.ready()
+  expect(await textOf(`${site.base}/run/x`)).toBe('cjs /x /run/x')
+  expect(await program.end()).toBe(0)
+})
+
+test('httpsys run reports the exit code of the program', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run([cli, 'run', '--prefix', '/x/', '--', process.execPath, '-e', 'process.exit(7)'], {})
+  expect(await program.exit()).toBe(7)
+})
+
+test.each([
+  [['run', '--', 'node'], /--prefix is missing/],
+  [['run', '--prefix', '/2/'], /the program is missing/],
+  [['run', '--prefix', '2', '--', 'node'], /begins neither with a slash/],
+  [['run', '--color', '--prefix', '/2/', '--', 'node'], /--color/],
+  [['fly'], /there is no command "fly"/],
+])('httpsys %j is refused, and says why', async (args, message) => {
+  await using site = await ProgramSite.open()
+  const program = site.run([cli, ...args], {})
+  expect(await program.exit()).toBe(2)
+  expect(program.errors).toMatch(message)
+})
+
+test('a preload without HTTPSYS_PREFIX changes nothing', async () => {
+  await using site = await ProgramSite.open()
+  const port = await freePort()
+  const program = site.run(['--import', preload, app('app.cjs')], { HTTPSYS_PREFIX: '', PORT: String(port) })
+  await program.ready()
+  expect(await textOf(`http://127.0.0.1:${port}/x`)).toBe('cjs /x ')
+  expect(site.brokers()).toEqual([])
+})

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 
-const script = fileURLToPath(new URL('owners/owner.mjs', import.meta.url))
+const plainOwner = fileURLToPath(new URL('owners/owner.mjs', import.meta.url))
 
 /** A message of an owner. */
 export interface Message {
@@ -22,7 +22,7 @@ export class Owner {
   stderr = ''
   #wake: () => void = () => {}
 
-  constructor(env: NodeJS.ProcessEnv, prefix: string, mode: string) {
+  constructor(script: string, env: NodeJS.ProcessEnv, prefix: string, mode: string) {
     this.child = fork(script, [prefix, mode], { env, execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
     this.child.on('message', (message: Message) => {
       this.messages.push(message)
@@ -69,6 +69,12 @@ export class Site implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'httpsys-e2e-'))
   readonly owners: Owner[] = []
   port = 0
+  readonly #script: string
+
+  /** @param script - what an owner runs */
+  constructor(script = plainOwner) {
+    this.#script = script
+  }
 
   /** Starts an owner without waiting for it. */
   start(path: string, mode = 'create'): Owner {
@@ -78,7 +84,7 @@ export class Site implements AsyncDisposable {
       HTTPSYS_BASE: `http://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '300',
     }
-    const owner = new Owner(env, path, mode)
+    const owner = new Owner(this.#script, env, path, mode)
     this.owners.push(owner)
     return owner
   }

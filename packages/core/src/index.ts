@@ -1,6 +1,8 @@
 import { brokerBackend } from './broker/client/open-broker-queue.ts'
 import { prefix } from './base/url-prefix.ts'
+import { frameworks, mount } from './frameworks/mount.ts'
 import { installListenHook } from './http/listen-hook.ts'
+import { middleware } from './http/request-context.ts'
 
 // Composition root: here, and only here, the backend is chosen.
 installListenHook(brokerBackend)
@@ -9,6 +11,10 @@ export { HttpSysError } from './base/errors.ts'
 export type { HttpSysErrorCode } from './base/errors.ts'
 export { UrlPrefix, prefix } from './base/url-prefix.ts'
 export type { PrefixOptions } from './base/url-prefix.ts'
+export type { FetchHandler, Framework, MountContext } from './frameworks/framework.ts'
+export { frameworks, mount } from './frameworks/mount.ts'
+export { middleware } from './http/request-context.ts'
+export type { RequestContext } from './http/request-context.ts'
 
-const httpsys = { prefix }
+const httpsys = { prefix, mount, frameworks, middleware }
 export default httpsys

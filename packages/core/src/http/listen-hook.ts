@@ -60,7 +60,6 @@ export function listenOnPrefix(
   if (callback !== undefined) server.once('listening', callback)
   // Frameworks change the options that they are given, and may listen twice with them.
   const prefix = UrlPrefix.parse(given.href, { mode: given.mode, strip: given.strip })
-  const binding = new ServerBinding(server, prefix, bind !== undefined)
   let reservation: PortReservation | undefined
   try {
     if (prefix.port === 0 || bind !== undefined) reservation = backend.reserve(prefix, bind?.host)
@@ -68,6 +67,7 @@ export function listenOnPrefix(
     process.nextTick(() => server.emit('error', error))
     return server
   }
+  const binding = new ServerBinding(server, reservation?.prefix ?? prefix, bind !== undefined)
   if (reservation !== undefined && bind !== undefined) reservation.privatePort = () => limitsOf(internals)
   const handle = new QueueHandle(internals, reservation?.prefix ?? prefix, binding, reservation)
   internals._handle = handle

@@ -2,11 +2,14 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
 import { RawResponse } from './raw-response.ts'
 
 /** Told when the app, or the stream machinery, closes a socket. */
 export type OnSocketClosed = (socket: QueueSocket) => void
+
+let lastId = 0
 
 /**
  * What an app sees as `req.socket`: one for each client connection and server.
@@ -15,6 +18,9 @@ export type OnSocketClosed = (socket: QueueSocket) => void
  * any ──destroy──▶ closed
  */
 export class QueueSocket extends Duplex {
+  readonly id = ++lastId
+  /** Of its server, with the real port. */
+  readonly prefix: UrlPrefix
   readonly server: Server
   readonly connection: QueueConnection
   readonly remoteAddress: string
@@ -46,9 +52,16 @@ export class QueueSocket extends Duplex {
   #onWritable: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
 
-  constructor(server: Server, connection: QueueConnection, onClosed: OnSocketClosed, highWaterMark?: number) {
+  constructor(
+    server: Server,
+    prefix: UrlPrefix,
+    connection: QueueConnection,
+    onClosed: OnSocketClosed,
+    highWaterMark?: number,
+  ) {
     super({ emitClose: true, allowHalfOpen: true, ...(highWaterMark === undefined ? {} : { highWaterMark }) })
     this.server = server
+    this.prefix = prefix
     this.connection = connection
     this.#onClosed = onClosed
     this.remoteAddress = connection.remoteAddress

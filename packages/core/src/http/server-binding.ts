@@ -280,7 +280,8 @@ export class ServerBinding implements ExchangeListener {
     if (known !== undefined && !known.destroyed) return known
     const server = this.#server
     const socket = this.#scope.runInAsyncScope(
-      () => new QueueSocket(server, connection, this.#onSocketClosed, this.#responseOptions.highWaterMark),
+      () =>
+        new QueueSocket(server, this.#prefix, connection, this.#onSocketClosed, this.#responseOptions.highWaterMark),
     )
     this.#sockets.set(connection, socket)
     if (server.timeout) socket.setTimeout(server.timeout)

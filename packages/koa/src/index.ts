@@ -1,13 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import { prefix as corePrefix } from '@httpsys/core'
 import type { PrefixOptions, UrlPrefix } from '@httpsys/core'
-import Koa from 'koa'
-
-/** A request whose prefix has been taken off its `url`. */
-interface StrippedRequest extends IncomingMessage {
-  originalUrl?: string
-  baseUrl?: string
-}
+import { loadedCopiesOfKoa } from './koa-copies.ts'
+import { teachOriginalUrl } from './mounted-contexts.ts'
 
 /**
  * The prefix for `app.listen` of a Koa app.
@@ -19,22 +13,10 @@ interface StrippedRequest extends IncomingMessage {
  * @throws HttpSysError `EINVAL`, naming the rule that the text breaks
  */
 export function prefix(text: string, options: PrefixOptions = {}): UrlPrefix {
+  // Whoever asks for a prefix has an app to listen with, so its copy of Koa is there by now.
+  for (const copy of loadedCopiesOfKoa()) teachOriginalUrl(copy)
   return corePrefix(text, { strip: true, ...options })
 }
-
-// Koa copies `req.url` to `originalUrl` when it makes a context; only requests that came over a stripped prefix are changed.
-// oxlint-disable-next-line typescript/unbound-method -- called with the app
-const createContext = Koa.prototype.createContext
-Koa.prototype.createContext = function create(this: Koa, request, response) {
-  const whole = (request as StrippedRequest).originalUrl
-  const context = createContext.call(this, request, response)
-  const { baseUrl } = request as StrippedRequest
-  if (whole === undefined || baseUrl === undefined) return context
-  context.originalUrl = whole
-  context.request.originalUrl = whole
-  Object.assign(context, { mountPath: baseUrl === '' ? '/' : baseUrl })
-  return context
-} as typeof createContext
 
 export { HttpSysError, UrlPrefix } from '@httpsys/core'
 export type { PrefixOptions } from '@httpsys/core'

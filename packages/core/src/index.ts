@@ -2,10 +2,12 @@ import { brokerBackend } from './broker/client/open-broker-queue.ts'
 import { prefix } from './base/url-prefix.ts'
 import { frameworks, mount } from './frameworks/mount.ts'
 import { installListenHook } from './http/listen-hook.ts'
+import { refusePrefixesElsewhere } from './http/other-servers.ts'
 import { middleware } from './http/request-context.ts'
 
 // Composition root: here, and only here, the backend is chosen.
 installListenHook(brokerBackend)
+refusePrefixesElsewhere()
 
 export { HttpSysError } from './base/errors.ts'
 export type { HttpSysErrorCode } from './base/errors.ts'

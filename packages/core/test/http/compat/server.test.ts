@@ -150,7 +150,8 @@ describeCompat('server', (host) => {
       response.end(Object.keys(request.headers).join())
     })
     site.server.maxHeadersCount = 2
-    expect(await site.exchange(get('/', 'X-Third: 3\r\n'))).toMatch(/\r\n\r\nhost,connection$/)
+    // Newer releases of node:http refuse the request, older ones and ours leave the others out.
+    expect(await site.exchange(get('/', 'X-Third: 3\r\n'))).toMatch(/\r\n\r\nhost,connection$|^HTTP\/1\.1 431 /)
   })
 
   test('maxRequestsPerSocket is announced and kept', async () => {

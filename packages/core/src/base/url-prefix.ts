@@ -1,6 +1,8 @@
 import { isIPv4 } from 'node:net'
 import { inspect } from 'node:util'
 import { HttpSysError } from './errors.ts'
+import { readQueueSettings } from './queue-settings.ts'
+import type { QueueSettings } from './queue-settings.ts'
 import { brokenPathRule, correctedPath, correctedUrlPrefix, isBroken, readUrlPrefix } from './url-prefix-syntax.ts'
 import type { BrokenRule, UrlPrefixParts } from './url-prefix-syntax.ts'
 
@@ -14,18 +16,25 @@ export type HostCategory = 'strong-wildcard' | 'explicit' | 'ip-bound' | 'subdom
 
 /**
  * What a second claim of a prefix means: `create` fails when somebody has it, `attach` joins the processes that have it, which
- * then get requests in turn.
+ * then get requests in turn, `takeover` gets every request from now on, while those that had it finish what they have begun.
  */
-export type ClaimMode = 'create' | 'attach'
+export type ClaimMode = 'create' | 'attach' | 'takeover'
+
+const CLAIM_MODES: readonly unknown[] = ['create', 'attach', 'takeover'] satisfies ClaimMode[]
+
+/** Whether a value, perhaps from elsewhere, is a claim mode. */
+export function isClaimMode(value: unknown): value is ClaimMode {
+  return CLAIM_MODES.includes(value)
+}
 
 /** Settings of {@link UrlPrefix.parse}. */
-export interface UrlPrefixOptions {
+export interface UrlPrefixOptions extends QueueSettings {
   /**
    * Whether the app sees URLs without the prefix, as a mounted app does; adapters set it, plain http keeps the full path.
    * @defaultValue the adapter's choice
    */
   readonly strip?: boolean | undefined
-  /** @defaultValue `create` */
+  /** @defaultValue `HTTPSYS_MODE`, else `create` */
   readonly mode?: ClaimMode | undefined
 }
 
@@ -57,8 +66,10 @@ export class UrlPrefix {
   readonly category: HostCategory
   strip: boolean | undefined
   mode: ClaimMode
+  /** Of its request queue; what is missing has its default. */
+  readonly settings: QueueSettings
 
-  private constructor(parts: UrlPrefixParts, mode: ClaimMode, strip: boolean | undefined) {
+  private constructor(parts: UrlPrefixParts, mode: ClaimMode, strip: boolean | undefined, settings: QueueSettings) {
     this.scheme = parts.scheme
     this.host = parts.host
     this.port = parts.port
@@ -66,6 +77,7 @@ export class UrlPrefix {
     this.category = categoryOf(parts.host)
     this.strip = strip
     this.mode = mode
+    this.settings = settings
     Object.defineProperty(this, kUrlPrefix, { value: true })
   }
 
@@ -76,10 +88,10 @@ export class UrlPrefix {
    */
   static parse(text: string, options: UrlPrefixOptions = {}): UrlPrefix {
     checkString(text)
-    checkOptions(text, options)
+    const settings = checkOptions(text, options)
     const parts = readUrlPrefix(text)
     if (isBroken(parts)) throw invalid(text, parts, correctedUrlPrefix(text))
-    return new UrlPrefix(parts, options.mode ?? 'create', options.strip)
+    return new UrlPrefix(parts, options.mode ?? 'create', options.strip, settings)
   }
 
   /** `scheme://host:port/path/` */
@@ -104,7 +116,19 @@ export class UrlPrefix {
 
   /** The same prefix on another port. */
   withPort(port: number): UrlPrefix {
-    return new UrlPrefix({ scheme: this.scheme, host: this.host, port, path: this.path }, this.mode, this.strip)
+    const parts = { scheme: this.scheme, host: this.host, port, path: this.path }
+    return new UrlPrefix(parts, this.mode, this.strip, this.settings)
+  }
+
+  /**
+   * The same prefix as it is claimed: what was not set is taken from the environment.
+   *
+   * @throws HttpSysError `EINVAL`, naming the variable.
+   */
+  withEnvironment(env: NodeJS.ProcessEnv): UrlPrefix {
+    const settings = readQueueSettings(this.settings, env)
+    if (isBroken(settings)) throw invalid(this.href, settings)
+    return new UrlPrefix(this, this.mode, this.strip, settings)
   }
 
   toString(): string {
@@ -125,8 +149,8 @@ export function isUrlPrefix(value: unknown): value is UrlPrefix {
 export function prefix(text: string, options: PrefixOptions = {}): UrlPrefix {
   checkString(text)
   checkOptions(text, options)
-  const { mode, strip } = options
-  if (/^[^/?#\\]*:\/\//.test(text)) return UrlPrefix.parse(text, { mode, strip })
+  const own = { ...options, mode: options.mode ?? modeOf(text, process.env['HTTPSYS_MODE']) }
+  if (/^[^/?#\\]*:\/\//.test(text)) return UrlPrefix.parse(text, own)
   if (!text.startsWith('/')) {
     const reason = text === '' ? 'it is empty' : 'it begins neither with a slash nor with http:// or https://'
     const isHostAndPort = /^(?:https?:|[^/\\?#]+:\d)/i.test(text)
@@ -139,7 +163,14 @@ export function prefix(text: string, options: PrefixOptions = {}): UrlPrefix {
   const path = base.path + text.slice(1)
   const joinedRule = brokenPathRule(path)
   if (joinedRule !== undefined) throw invalid(text, joinedRule, undefined)
-  return UrlPrefix.parse(`${base.scheme}://${base.host}:${base.port}${path}`, { mode, strip })
+  return UrlPrefix.parse(`${base.scheme}://${base.host}:${base.port}${path}`, own)
+}
+
+function modeOf(text: string, given: string | undefined): ClaimMode {
+  if (!given) return 'create'
+  if (isClaimMode(given)) return given
+  const remedy = 'Write HTTPSYS_MODE=create, HTTPSYS_MODE=attach or HTTPSYS_MODE=takeover'
+  throw invalid(text, { reason: `HTTPSYS_MODE is ${shown(given)}`, remedy })
 }
 
 function readBase(text: string, given: string | undefined): UrlPrefixParts {
@@ -166,13 +197,14 @@ function checkString(text: unknown): void {
   throw invalid(shown(text), { reason: 'it is not a string', remedy: 'Write a path such as "/2/"' })
 }
 
-function checkOptions(text: string, options: unknown): void {
+function checkOptions(text: string, options: unknown): QueueSettings {
   if (typeof options !== 'object' || options === null) {
     throw invalid(text, { reason: `options is ${shown(options)}`, remedy: 'Leave options out or give an object' })
   }
   const { base, mode, strip } = options as Record<string, unknown>
-  if (mode !== undefined && mode !== 'create' && mode !== 'attach') {
-    throw invalid(text, { reason: `mode is ${shown(mode)}`, remedy: "Write mode: 'create' or mode: 'attach'" })
+  if (mode !== undefined && !isClaimMode(mode)) {
+    const remedy = "Write mode: 'create', mode: 'attach' or mode: 'takeover'"
+    throw invalid(text, { reason: `mode is ${shown(mode)}`, remedy })
   }
   if (strip !== undefined && typeof strip !== 'boolean') {
     throw invalid(text, {
@@ -184,6 +216,9 @@ function checkOptions(text: string, options: unknown): void {
     const remedy = 'Write a base such as "http://localhost:8080", or leave it out'
     throw invalid(text, { reason: `base is ${shown(base)}`, remedy })
   }
+  const settings = readQueueSettings(options, {})
+  if (isBroken(settings)) throw invalid(text, settings)
+  return settings
 }
 
 function shown(value: unknown): string {

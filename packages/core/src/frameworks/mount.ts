@@ -57,7 +57,7 @@ export async function mount(app: unknown, prefix: UrlPrefix | string): Promise<S
     throw invalid('mount', shown(app), reason, 'Give an app of one of these, or register its framework.')
   }
   const target = isUrlPrefix(prefix)
-    ? UrlPrefix.parse(prefix.href, { mode: prefix.mode, strip: prefix.strip })
+    ? UrlPrefix.parse(prefix.href, { mode: prefix.mode, strip: prefix.strip, ...prefix.settings })
     : prefixOf(prefix)
   const context: MountContext = {
     prefix: target,

@@ -59,7 +59,8 @@ export function listenOnPrefix(
   if (internals._handle !== null && internals._handle !== undefined) throw alreadyListening()
   if (callback !== undefined) server.once('listening', callback)
   // Frameworks change the options that they are given, and may listen twice with them.
-  const prefix = UrlPrefix.parse(given.href, { mode: given.mode, strip: given.strip })
+  const { mode, strip, settings } = given
+  const prefix = UrlPrefix.parse(given.href, { mode, strip, ...settings }).withEnvironment(process.env)
   let reservation: PortReservation | undefined
   try {
     if (prefix.port === 0 || bind !== undefined) reservation = backend.reserve(prefix, bind?.host)

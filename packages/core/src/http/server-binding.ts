@@ -197,6 +197,15 @@ export class ServerBinding implements ExchangeListener {
     this.#sockets.get(connection)?.forget()
   }
 
+  onQueueRevoked(): void {
+    try {
+      this.#server.emit('drain')
+    } catch (error) {
+      rethrowLater(error)
+    }
+    this.#server.close()
+  }
+
   onQueueLost(_queue: RequestQueue, error: Error): void {
     this.#server.close()
     // Without a listener for `error` it ends the process, as an error of a server's socket does.

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { UrlPrefix } from '../base/url-prefix.ts'
 import type { ClaimMode } from '../base/url-prefix.ts'
-import type { DisconnectKind, Exchange, ExchangeListener, OpenQueue, QueueConnection } from './exchange.ts'
+import type {
+  DisconnectKind,
+  Exchange,
+  ExchangeListener,
+  OpenQueue,
+  QueueConnection,
+  RequestQueue,
+} from './exchange.ts'
 import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_OPAQUE } from './exchange.ts'
 
 /** A client's view of one request; the methods behave as a client on the wire. */
@@ -65,6 +72,7 @@ interface Event {
 /** A listener that writes down what it is told and lets a test wait for it. */
 class Recorder implements ExchangeListener {
   readonly events: Event[] = []
+  readonly revoked: RequestQueue[] = []
   /** Of all exchanges together. */
   bodyBytes = 0
   #wake: () => void = () => {}
@@ -89,6 +97,10 @@ class Recorder implements ExchangeListener {
     this.#note({ kind: 'lost', exchange })
   }
   onConnectionClosed(_connection: QueueConnection): void {}
+  onQueueRevoked(queue: RequestQueue): void {
+    this.revoked.push(queue)
+    this.#wake()
+  }
   onQueueLost(): void {}
 
   async next(kind: Event['kind'], count = 1): Promise<Event> {
@@ -97,6 +109,11 @@ class Recorder implements ExchangeListener {
       if (found.length >= count) return found[count - 1]!
       await new Promise<void>((resolve) => (this.#wake = resolve))
     }
+  }
+
+  async revocation(): Promise<RequestQueue> {
+    while (this.revoked.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
+    return this.revoked[0]!
   }
 
   async moreBody(than: number): Promise<void> {
@@ -196,6 +213,31 @@ export const queueContract: readonly ContractCase[] = [
       const served = queues.map((queue) => recorder.events.filter(({ exchange }) => exchange.queue === queue).length)
       assert.deepEqual(served, [2, 2])
       for (const queue of queues) await queue.shutdown()
+    },
+  },
+  {
+    name: 'gives a prefix to the process that takes it over, while the one before finishes what it has begun',
+    async run(harness) {
+      const old = await listen(harness, '/1/')
+      const open = await harness.send({ path: '/1/old', method: 'POST', body: 4 })
+      const { exchange } = await old.recorder.next('request')
+      const heir = await listen(harness, '/1/', 'takeover')
+      assert.equal(await old.recorder.revocation(), old.queue)
+      const client = await harness.send({ path: '/1/new' })
+      const fresh = (await heir.recorder.next('request')).exchange
+      assert.deepEqual([fresh.target, fresh.queue], ['/1/new', heir.queue])
+      answer(fresh, 'new')
+      assert.equal(String((await client.response({ complete: true })).body), 'new')
+      open.write(Buffer.from('body'))
+      open.end()
+      await old.recorder.next('bodyEnd')
+      assert.equal(String(old.recorder.bodyOf(exchange)), 'body')
+      answer(exchange, 'old')
+      assert.equal(String((await open.response({ complete: true })).body), 'old')
+      await old.queue.shutdown()
+      await assert.rejects(listen(harness, '/1/'), { code: 'EADDRINUSE' })
+      await heir.queue.shutdown()
+      assert.equal(heir.recorder.revoked.length, 0)
     },
   },
   {

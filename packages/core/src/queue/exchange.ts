@@ -127,6 +127,8 @@ export interface ExchangeListener {
   onConnection?(connection: QueueConnection): void
   /** Private ports: a request can't be read, the one under way or a new one. It is the listener's to answer, or to cancel. */
   onClientError?(exchange: Exchange, error: ClientError): void
+  /** Another process has taken the prefix over: no further request follows, what was begun here goes on. */
+  onQueueRevoked(queue: RequestQueue): void
   /** The claim itself is lost and can't be had again. */
   onQueueLost(queue: RequestQueue, error: Error): void
 }

@@ -43,6 +43,7 @@ export class MemoryBackend {
       })
       return Promise.reject(error)
     }
+    if (prefix.mode === 'takeover') for (const other of others) other.revoke()
     const queue = new MemoryQueue(prefix, listener, () => this.#queues.splice(this.#queues.indexOf(queue), 1))
     this.#queues.push(queue)
     return Promise.resolve(queue)
@@ -83,6 +84,12 @@ class MemoryQueue implements RequestQueue {
     if (this.#isOpen) this.#onShutdown()
     this.#isOpen = false
     return Promise.resolve()
+  }
+
+  /** Another queue takes the prefix over. */
+  revoke(): void {
+    void this.shutdown()
+    this.listener.onQueueRevoked(this)
   }
 
   setRef(): void {}

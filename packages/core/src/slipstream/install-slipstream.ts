@@ -45,7 +45,8 @@ function move(server: HttpServer, args: readonly unknown[], options: SlipstreamO
     return isTls || cluster.isWorker ? undefined : listenPrivately(server, asked, options)
   const found = prefixFor(destination, asked.port, asked.host)
   if (found === undefined) return undefined
-  const prefix = UrlPrefix.parse(found.href, { strip: options.strip, mode: cluster.isWorker ? 'attach' : 'create' })
+  const mode = cluster.isWorker ? 'attach' : found.mode
+  const prefix = UrlPrefix.parse(found.href, { strip: options.strip, mode })
   server.once('listening', () => {
     const { prefix: href } = server.address() as unknown as { prefix: string }
     const tls = isTls ? '; TLS is that of the shared port' : ''

@@ -312,7 +312,10 @@ describe('prefix', () => {
   test.each([
     [null, /options is null/],
     ['create', /options is 'create'/],
-    [{ mode: 'takeover' }, /mode is 'takeover'/],
+    [{ mode: 'steal' }, /mode is 'steal'/],
+    [{ holdFor: -1 }, /holdFor is -1/],
+    [{ queueLength: '5' }, /queueLength is '5'/],
+    [{ verbosity503: 'loud' }, /verbosity503 is 'loud'/],
     [{ mode: null }, /mode is null/],
     [{ strip: 'no' }, /strip is 'no'/],
     [{ strip: null }, /strip is null/],

@@ -70,10 +70,15 @@ export class Site implements AsyncDisposable {
   readonly owners: Owner[] = []
   port = 0
   readonly #script: string
+  readonly #env: NodeJS.ProcessEnv
 
-  /** @param script - what an owner runs */
-  constructor(script = plainOwner) {
+  /**
+   * @param script - what an owner runs
+   * @param env - variables of the owners, and of the broker that the first one starts
+   */
+  constructor(script = plainOwner, env: NodeJS.ProcessEnv = {}) {
     this.#script = script
+    this.#env = env
   }
 
   /** Starts an owner without waiting for it. */
@@ -83,6 +88,7 @@ export class Site implements AsyncDisposable {
       HTTPSYS_RUNTIME_DIR: this.directory,
       HTTPSYS_BASE: `http://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '300',
+      ...this.#env,
     }
     const owner = new Owner(this.#script, env, path, mode)
     this.owners.push(owner)

@@ -14,6 +14,8 @@ export class BrokerQueue implements RequestQueue {
   isRef = true
   /** The broker has granted the claim at least once: it is made again when the broker is lost. */
   isLive = false
+  /** The number under which the broker has granted the claim; kept when it is made again. */
+  epoch: number | undefined
   /** Set: the port is this queue's alone. */
   readonly privatePort: (() => PrivatePortLimits) | undefined
   readonly id: number

@@ -27,6 +27,7 @@ import {
   FRAME_RELEASE,
   FRAME_RELEASED,
   FRAME_REQUEST,
+  FRAME_REVOKED,
   FRAME_TRAILERS,
   HEADER_BYTES,
   REQUEST_FIXED_BYTES,
@@ -162,7 +163,8 @@ export class BrokerSession implements ExchangeHome, QueueHome {
   }
 
   #askFor(queue: BrokerQueue, handOver?: string): Promise<void> {
-    const { href, mode } = queue.prefix
+    const { href, mode, settings } = queue.prefix
+    const { epoch } = queue
     return new Promise<void>((resolve, reject) => {
       this.#claiming.set(queue.id, { resolve, reject })
       this.writer.text(
@@ -170,7 +172,7 @@ export class BrokerSession implements ExchangeHome, QueueHome {
         0,
         0,
         queue.id,
-        encodeClaim({ href, mode, handOver, privatePort: queue.privatePort?.() }),
+        encodeClaim({ href, mode, settings, epoch, handOver, privatePort: queue.privatePort?.() }),
         'utf8',
       )
     })
@@ -257,6 +259,8 @@ export class BrokerSession implements ExchangeHome, QueueHome {
         return this.#settle(this.#claiming, id, decodeRefused(bytes.toString('utf8', payload, end)))
       case FRAME_RELEASED:
         return this.#settle(this.#releasing, id)
+      case FRAME_REVOKED:
+        return this.#onRevoked(id)
       default:
         return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
     }
@@ -342,10 +346,23 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     const queue = this.#queues.get(id)
     if (queue === undefined) return
     const claimed = decodeClaimed(payload)
-    queue.address = claimed
+    const { address, family, port, epoch } = claimed
+    queue.address = { address, family, port }
+    queue.epoch = epoch
     // A claim that is made again, after the broker was lost, must come back to the same port.
-    if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(claimed.port)
+    if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(port)
     this.#settle(this.#claiming, id)
+  }
+
+  /** Another process has taken the prefix over; what was begun here goes on. */
+  #onRevoked(id: number): void {
+    const queue = this.#queues.get(id)
+    if (queue === undefined) return
+    this.#queues.delete(id)
+    this.#settle(this.#claiming, id)
+    queue.listener.onQueueRevoked(queue)
+    this.updateRef()
+    this.#closeIfUnused()
   }
 
   #settle(waiters: Map<number, Waiter>, id: number, error?: HttpSysError): void {

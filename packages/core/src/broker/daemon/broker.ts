@@ -2,7 +2,7 @@ import { HttpSysError } from '../../base/errors.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
-import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED } from '../protocol/frames.ts'
+import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import { startClock } from './coarse-clock.ts'
 import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
@@ -13,7 +13,7 @@ import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
 import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
-import type { OwnerClaim } from './request-queue-entry.ts'
+import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { Router } from './router.ts'
 
 /** HTTP.SYS's defaults: 120 s each. */
@@ -39,7 +39,6 @@ export interface BrokerOptions {
  */
 export class Broker implements PeerHost, Http1Host {
   readonly timeouts: Http1Timeouts
-  readonly maxOwnerQueuedBytes = 8 * 1024 * 1024
   readonly #options: BrokerOptions
   readonly #router = new Router<RequestQueueEntry>()
   readonly #listeners: Listeners
@@ -50,6 +49,7 @@ export class Broker implements PeerHost, Http1Host {
   readonly #connections = new Set<Http1Connection>()
   readonly #stopClock: () => void
   #local: EngineListener | undefined
+  #lastEpoch = 0
 
   private constructor(options: BrokerOptions) {
     this.#options = options
@@ -74,6 +74,13 @@ export class Broker implements PeerHost, Http1Host {
     return this.#peers.size === 0
   }
 
+  /** Requests that wait for an owner. */
+  get waitingRequests(): number {
+    let count = 0
+    for (const connection of this.#connections) if (connection.isHeld) count++
+    return count
+  }
+
   /** Stops listening, cuts owners and clients off, and frees every port. */
   async close(): Promise<void> {
     this.#stopClock()
@@ -90,7 +97,7 @@ export class Broker implements PeerHost, Http1Host {
 
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void {
     this.#claim(peer, claimId, payload).then(
-      (text) => peer.writer.text(FRAME_CLAIMED, 0, 0, claimId, text, 'utf8'),
+      (claim) => this.#onClaimed(claim),
       (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, claimId, encodeRefused(error), 'utf8'),
     )
   }
@@ -100,7 +107,7 @@ export class Broker implements PeerHost, Http1Host {
     const claim = claims?.get(claimId)
     if (claims !== undefined && claim !== undefined) {
       claims.delete(claimId)
-      this.#unregister(claim)
+      this.#unregister(claim, 'released')
     }
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
   }
@@ -109,8 +116,12 @@ export class Broker implements PeerHost, Http1Host {
     this.#peers.delete(peer)
     const claims = this.#claims.get(peer)
     this.#claims.delete(peer)
-    for (const claim of claims?.values() ?? []) this.#unregister(claim)
+    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'died')
     if (this.#peers.size === 0) this.#options.onIdle?.()
+  }
+
+  onPeerDrained(peer: OwnerPeer): void {
+    for (const { entry } of this.#claims.get(peer)?.values() ?? []) entry.wake()
   }
 
   privatePort(port: number, localAddress: string): PrivatePort | undefined {
@@ -141,9 +152,9 @@ export class Broker implements PeerHost, Http1Host {
     client.start()
   }
 
-  async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<string> {
-    const { href, mode, handOver, privatePort } = decodeClaim(payload)
-    const prefix = UrlPrefix.parse(href, { mode })
+  async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
+    const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
+    const prefix = UrlPrefix.parse(href, { mode, ...settings })
     if (prefix.scheme === 'https') throw notYetSecure(prefix)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
@@ -156,33 +167,83 @@ export class Broker implements PeerHost, Http1Host {
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
-      const claim = this.#register(peer, claimId, prefix, port)
+      const entry = this.#entryFor(prefix, port, epoch)
+      if (entry === null) {
+        await this.#release(prefix, port)
+        peer.writer.signal(FRAME_REVOKED, 0, 0, claimId)
+        return null
+      }
+      const claim: OwnerClaim = { peer, id: claimId, entry, mode, epoch: epoch ?? this.#nextEpoch() }
+      // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
+      entry.settings = privatePort === undefined ? prefix.settings : { ...prefix.settings, holdFor: 0 }
+      if (entry.isOrphaned) void this.#release(entry.prefix, port)
+      entry.join(claim)
       claims.set(claimId, claim)
       if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
+      return claim
     } catch (error) {
       await this.#release(prefix, port)
       throw error
     }
-    return encodeClaimed({ ...Listeners.addressOf(prefix), port })
   }
 
-  #register(peer: OwnerPeer, id: number, prefix: UrlPrefix, port: number): OwnerClaim {
+  #onClaimed(claim: OwnerClaim | null): void {
+    // Revoked, or its process has gone, since.
+    if (claim === null || !claim.entry.owners.includes(claim)) return
+    const { entry, peer, id, epoch } = claim
+    const text = encodeClaimed({ ...Listeners.addressOf(entry.prefix), port: entry.port, epoch })
+    peer.writer.text(FRAME_CLAIMED, 0, 0, id, text, 'utf8')
+    entry.wake()
+  }
+
+  /**
+   * The entry that a new claim joins, made if there is none.
+   *
+   * @param epoch - of a claim that is made again
+   * @returns null when a later claim has taken the prefix over meanwhile
+   * @throws HttpSysError `EADDRINUSE`
+   */
+  #entryFor(prefix: UrlPrefix, port: number, epoch: number | undefined): RequestQueueEntry | null {
     const fresh = new RequestQueueEntry(prefix, port)
-    const existing = this.#router.add(prefix, port, fresh)
-    if (existing !== undefined && prefix.mode !== 'attach') {
-      const pids = existing.owners.map((owner) => owner.peer.pid).join(', ')
-      throw taken(prefix, `process ${pids} has claimed this prefix`)
+    const entry = this.#router.add(prefix, port, fresh)
+    if (entry === undefined) return fresh
+    const { owners } = entry
+    if (owners.length === 0 || prefix.mode === 'attach') return entry
+    const isLatest = epoch === undefined || owners.every((owner) => owner.epoch < epoch)
+    if (prefix.mode === 'takeover' && isLatest) {
+      while (owners.length > 0) this.#revoke(owners[0]!)
+      return entry
     }
-    const entry = existing ?? fresh
-    const claim: OwnerClaim = { peer, id, entry }
-    entry.owners.push(claim)
-    return claim
+    if (epoch !== undefined && owners.some((owner) => owner.mode === 'takeover')) return null
+    throw taken(prefix, `process ${owners.map((owner) => owner.peer.pid).join(', ')} has claimed this prefix`)
   }
 
-  #unregister(claim: OwnerClaim): void {
+  /** Another process serves the prefix from now on; what this owner has begun it finishes. */
+  #revoke(claim: OwnerClaim): void {
+    const { entry, peer, id } = claim
+    this.#claims.get(peer)?.delete(id)
+    entry.remove(claim)
+    void this.#release(entry.prefix, entry.port)
+    peer.writer.signal(FRAME_REVOKED, 0, 0, id)
+  }
+
+  /** Later than every one before, those of earlier brokers included. */
+  #nextEpoch(): number {
+    this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1)
+    return this.#lastEpoch
+  }
+
+  #unregister(claim: OwnerClaim, departure: Departure): void {
     const { entry } = claim
     this.#privatePorts.remove(claim)
-    if (!entry.remove(claim)) this.#router.remove(entry.prefix, entry.port)
+    if (entry.remove(claim)) void this.#release(entry.prefix, entry.port)
+    else if (!entry.orphan(departure, () => this.#retire(entry))) this.#retire(entry)
+  }
+
+  /** The prefix is nobody's any more. */
+  #retire(entry: RequestQueueEntry): void {
+    this.#router.remove(entry.prefix, entry.port)
+    entry.retire()
     void this.#release(entry.prefix, entry.port)
   }
 

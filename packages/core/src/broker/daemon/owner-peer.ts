@@ -38,9 +38,14 @@ export interface PeerHost {
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
   onPeerClosed(peer: OwnerPeer): void
+  /** The peer had been full and can take requests again. */
+  onPeerDrained(peer: OwnerPeer): void
   /** A peer broke the protocol and has been cut off. */
   onViolation(peer: OwnerPeer, error: unknown): void
 }
+
+/** Owners whose local socket has more than this queued get no further requests; a stopped process costs no more memory. */
+const FULL_BYTES = 1024 * 1024
 
 /** A client connection whose facts have been announced to an owner under an id. */
 export interface AnnouncedConnection {
@@ -72,8 +77,20 @@ export class OwnerPeer implements EngineConnectionHandler {
   constructor(connection: EngineConnection, host: PeerHost) {
     this.#connection = connection
     this.#host = host
-    this.writer = new FrameWriter((chunks, done) => connection.writeChunks(chunks, done))
+    this.writer = new FrameWriter((chunks, done) => {
+      connection.writeChunks(chunks, (isSent) => {
+        const wasFull = this.isFull
+        done()
+        // What could not be sent makes room, too, when the process has died.
+        if (isSent && wasFull && !this.isFull) host.onPeerDrained(this)
+      })
+    })
     this.#reader = new FrameReader(this.#onFrame)
+  }
+
+  /** It reads too slowly, or not at all. */
+  get isFull(): boolean {
+    return this.writer.queuedBytes > FULL_BYTES
   }
 
   /** Gives the connection an id and tells the owner its facts. */

@@ -1,5 +1,12 @@
-import type { UrlPrefix } from '../../base/url-prefix.ts'
+import type { QueueSettings } from '../../base/queue-settings.ts'
+import type { ClaimMode, UrlPrefix } from '../../base/url-prefix.ts'
 import type { OwnerPeer } from './owner-peer.ts'
+
+/** HTTP.SYS's default. */
+const DEFAULT_QUEUE_LENGTH = 1000
+/** HTTP.SYS's default of RequestQueue. */
+const DEFAULT_REQUEST_QUEUE_TIMEOUT_MS = 120_000
+const DEFAULT_HOLD_MS = 2000
 
 /** One owner's share of a request queue. */
 export interface OwnerClaim {
@@ -7,33 +14,130 @@ export interface OwnerClaim {
   /** The owner's own number for the claim. */
   readonly id: number
   readonly entry: RequestQueueEntry
+  readonly mode: ClaimMode
+  /** Of two claims that can't both stand the one with the greater number counts. */
+  readonly epoch: number
 }
 
-/** A registered prefix and the processes that serve it: one, or several that attached to the same queue. */
+/** A request that waits for an owner; it stays with the connection that it came over. */
+export interface HeldRequest {
+  /** An owner can take it now. */
+  onOwnerReady(): void
+  /** The last owner has gone and no other has come in time. */
+  onQueueGone(): void
+}
+
+/** How an owner left: `released` gave its prefix back, `died` did not. */
+export type Departure = 'released' | 'died'
+
+/**
+ * A registered prefix: the processes that serve it, one or several that attached to the same queue, and the requests that wait
+ * because none of them can take any now.
+ *
+ * owned ──last owner gone──▶ orphaned ──claimed again──▶ owned
+ *   └──last owner gone, nothing is held──▶ gone ◀──time is up──┘
+ */
 export class RequestQueueEntry {
   readonly prefix: UrlPrefix
   /** The real port. */
   readonly port: number
   readonly owners: OwnerClaim[] = []
+  /** The newest claim's. */
+  settings: QueueSettings = {}
+  isGone = false
   #next = 0
+  readonly #waiting = new Set<HeldRequest>()
+  #holdTimer: NodeJS.Timeout | undefined
 
   constructor(prefix: UrlPrefix, port: number) {
     this.prefix = prefix
     this.port = port
   }
 
-  /** The owner that gets the next request: in turn. */
-  pick(): OwnerClaim {
-    const owners = this.owners
-    if (owners.length === 1) return owners[0]!
-    this.#next = (this.#next + 1) % owners.length
-    return owners[this.#next]!
+  /** No process serves it; requests wait for the next. */
+  get isOrphaned(): boolean {
+    return this.#holdTimer !== undefined
+  }
+
+  /** How many requests wait. */
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** How long a request may wait for an owner that does not read; milliseconds. */
+  get requestQueueTimeout(): number {
+    return this.settings.requestQueueTimeout ?? DEFAULT_REQUEST_QUEUE_TIMEOUT_MS
+  }
+
+  /** The owner that gets the next request: in turn, without those that have too much waiting already; null when there is none. */
+  pick(): OwnerClaim | null {
+    const { owners } = this
+    const count = owners.length
+    if (count === 1) return owners[0]!.peer.isFull ? null : owners[0]!
+    for (let tries = 0; tries < count; tries++) {
+      this.#next = (this.#next + 1) % count
+      const owner = owners[this.#next]!
+      if (!owner.peer.isFull) return owner
+    }
+    return null
+  }
+
+  /** Adds an owner; requests that waited for one follow with {@link RequestQueueEntry.wake}. */
+  join(owner: OwnerClaim): void {
+    this.owners.push(owner)
+    clearTimeout(this.#holdTimer)
+    this.#holdTimer = undefined
   }
 
   /** Takes an owner out; returns whether any is left. */
-  remove(claim: OwnerClaim): boolean {
-    const index = this.owners.indexOf(claim)
+  remove(owner: OwnerClaim): boolean {
+    const index = this.owners.indexOf(owner)
     if (index !== -1) this.owners.splice(index, 1)
     return this.owners.length > 0
+  }
+
+  /** Lets a request wait; returns false when the queue is full. */
+  hold(request: HeldRequest): boolean {
+    if (this.#waiting.size >= (this.settings.queueLength ?? DEFAULT_QUEUE_LENGTH)) return false
+    this.#waiting.add(request)
+    return true
+  }
+
+  /** The request has gone: its client left, or its time is up. */
+  forget(request: HeldRequest): void {
+    this.#waiting.delete(request)
+  }
+
+  /** Hands waiting requests out, the first first, as long as an owner can take any. */
+  wake(): void {
+    for (const request of this.#waiting) {
+      if (!this.owners.some(({ peer }) => !peer.isFull)) return
+      this.#waiting.delete(request)
+      request.onOwnerReady()
+    }
+  }
+
+  /**
+   * The last owner has gone: keeps the queue for the next one, if it is to be kept.
+   *
+   * @param onTimeUp - called when no owner has come in time
+   * @returns whether it is kept
+   */
+  orphan(departure: Departure, onTimeUp: () => void): boolean {
+    const holdFor = this.settings.holdFor ?? (departure === 'died' ? DEFAULT_HOLD_MS : 0)
+    if (holdFor === 0) return false
+    this.#holdTimer = setTimeout(onTimeUp, holdFor)
+    this.#holdTimer.unref()
+    return true
+  }
+
+  /** The prefix is nobody's any more: what waits is turned away. */
+  retire(): void {
+    this.isGone = true
+    clearTimeout(this.#holdTimer)
+    this.#holdTimer = undefined
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const request of waiting) request.onQueueGone()
   }
 }

@@ -32,8 +32,8 @@ export interface EngineConnection {
   writeText(latin1: string): void
   /** Sends a copy of `bytes[start, end)`. */
   write(bytes: Buffer, start: number, end: number): void
-  /** Sends the chunks without copying; they must not change until `done` is called, also after a failure. */
-  writeChunks(chunks: Buffer[], done: () => void): void
+  /** Sends the chunks without copying; they must not change until `done` is called, in any case, with whether they were sent. */
+  writeChunks(chunks: Buffer[], done: (isSent: boolean) => void): void
   /** Holds writes back until `uncork`, so that they leave together. */
   cork(): void
   uncork(): void

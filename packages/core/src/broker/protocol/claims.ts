@@ -1,4 +1,9 @@
 import { HttpSysError, isHttpSysErrorCode } from '../../base/errors.ts'
+import { readQueueSettings } from '../../base/queue-settings.ts'
+import type { QueueSettings } from '../../base/queue-settings.ts'
+import { isBroken } from '../../base/url-prefix-syntax.ts'
+import { isClaimMode } from '../../base/url-prefix.ts'
+import type { ClaimMode } from '../../base/url-prefix.ts'
 
 /** What a server that has a port to itself wants of its connections; milliseconds, 0 for no limit. */
 export interface PrivatePortLimits {
@@ -12,7 +17,10 @@ export interface PrivatePortLimits {
 /** What an owner asks for: the payload of CLAIM. */
 export interface Claim {
   readonly href: string
-  readonly mode: 'create' | 'attach'
+  readonly mode: ClaimMode
+  readonly settings: QueueSettings
+  /** The claim is made again, after the broker that had granted it under this number was lost. */
+  readonly epoch?: number | undefined
   /** Names the HAND_OVER connection that the listening sockets came over; undefined when the broker binds them. */
   readonly handOver?: string | undefined
   /** The port is for this claim alone: its owner hears of connections and of clients' errors, and may write raw bytes. */
@@ -21,6 +29,8 @@ export interface Claim {
 
 /** Where a claim listens: the payload of CLAIMED. */
 export interface Claimed {
+  /** Grows with every claim of a prefix, also across brokers: of two that can't both stand the later one counts. */
+  readonly epoch: number
   readonly address: string
   readonly family: 'IPv4' | 'IPv6'
   readonly port: number
@@ -33,10 +43,23 @@ export function encodeClaim(claim: Claim): string {
 /** @throws HttpSysError `EPROTO` when the payload is not a claim. */
 export function decodeClaim(payload: string): Claim {
   const value = parse(payload)
-  const { href, mode, handOver, privatePort } = value
-  if (typeof href !== 'string' || (mode !== 'create' && mode !== 'attach')) throw malformed('CLAIM')
+  const { href, mode, epoch, handOver, privatePort } = value
+  if (typeof href !== 'string' || !isClaimMode(mode)) throw malformed('CLAIM')
+  if (epoch !== undefined && !isEpoch(epoch)) throw malformed('CLAIM')
   if (handOver !== undefined && typeof handOver !== 'string') throw malformed('CLAIM')
-  return { href, mode, handOver, privatePort: decodeLimits(privatePort) }
+  const settings = decodeSettings(value['settings'] ?? {})
+  return { href, mode, settings, epoch, handOver, privatePort: decodeLimits(privatePort) }
+}
+
+function decodeSettings(value: unknown): QueueSettings {
+  if (typeof value !== 'object' || value === null) throw malformed('CLAIM')
+  const settings = readQueueSettings(value, {})
+  if (isBroken(settings)) throw malformed('CLAIM')
+  return settings
+}
+
+function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
 }
 
 function decodeLimits(value: unknown): PrivatePortLimits | undefined {
@@ -56,10 +79,10 @@ export function encodeClaimed(claimed: Claimed): string {
 
 /** @throws HttpSysError `EPROTO` when the payload is not an address. */
 export function decodeClaimed(payload: string): Claimed {
-  const { address, family, port } = parse(payload)
-  if (typeof address !== 'string' || !isPort(port) || (family !== 'IPv4' && family !== 'IPv6'))
+  const { address, family, port, epoch } = parse(payload)
+  if (typeof address !== 'string' || !isPort(port) || (family !== 'IPv4' && family !== 'IPv6') || !isEpoch(epoch))
     throw malformed('CLAIMED')
-  return { address, family, port }
+  return { address, family, port, epoch }
 }
 
 /** The payload of REFUSED: an error in transport form. */

@@ -52,6 +52,9 @@ export const FRAME_ACCEPTED = 40
 /** Private ports: what a client sent is no request, or was too slow. */
 export const FRAME_CLIENT_ERROR = 41
 
+/** Another process has taken the claim's prefix over: no request for it follows, what was begun goes on. */
+export const FRAME_REVOKED = 42
+
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1
 

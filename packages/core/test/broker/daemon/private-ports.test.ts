@@ -13,7 +13,10 @@ function prefixOf(host: string): UrlPrefix {
 /** Private ports 80 of the hosts, and their claims. */
 function portsOf(...hosts: string[]): { ports: PrivatePorts; claims: OwnerClaim[] } {
   const ports = new PrivatePorts()
-  const claims = hosts.map((host, id) => ({ peer: {} as never, id, entry: new RequestQueueEntry(prefixOf(host), 80) }))
+  const claims = hosts.map((host, id): OwnerClaim => {
+    const entry = new RequestQueueEntry(prefixOf(host), 80)
+    return { peer: {} as never, id, entry, mode: 'create', epoch: 1 }
+  })
   for (const claim of claims) ports.add({ claim, limits })
   return { ports, claims }
 }

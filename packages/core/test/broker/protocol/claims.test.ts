@@ -14,8 +14,9 @@ const MALFORMED = ['', '{', 'null', '1', '"text"', '[]', '{}', '\u0000']
 
 describe('CLAIM', () => {
   test.each<Claim>([
-    { href: 'http://localhost:8080/2/', mode: 'create' },
-    { href: 'http://münchen.de:80/Räume/', mode: 'attach' },
+    { href: 'http://localhost:8080/2/', mode: 'create', settings: {} },
+    { href: 'http://münchen.de:80/Räume/', mode: 'attach', settings: { holdFor: 0, verbosity503: 'basic' } },
+    { href: 'http://localhost:8080/2/', mode: 'takeover', settings: { queueLength: 7 }, epoch: 1_795_000_000_000 },
   ])('%o is read as it was written', (claim) => {
     expect(decodeClaim(encodeClaim(claim))).toEqual(claim)
   })
@@ -24,6 +25,7 @@ describe('CLAIM', () => {
     expect(decodeClaim('{"href":"x","mode":"create","__proto__":{"y":1},"more":2}')).toEqual({
       href: 'x',
       mode: 'create',
+      settings: {},
     })
   })
 
@@ -32,7 +34,13 @@ describe('CLAIM', () => {
     '{"href":"x"}',
     '{"mode":"create"}',
     '{"href":1,"mode":"create"}',
-    '{"href":"x","mode":"takeover"}',
+    '{"href":"x","mode":"steal"}',
+    '{"href":"x","mode":"create","settings":1}',
+    '{"href":"x","mode":"create","settings":{"holdFor":-1}}',
+    '{"href":"x","mode":"create","settings":{"holdFor":"1"}}',
+    '{"href":"x","mode":"create","settings":{"verbosity503":"loud"}}',
+    '{"href":"x","mode":"create","epoch":0}',
+    '{"href":"x","mode":"create","epoch":"1"}',
     '{"href":"x","mode":["create"]}',
   ])('refuses %j', (payload) => {
     expect(() => decodeClaim(payload)).toThrow(expect.objectContaining({ code: 'EPROTO', syscall: 'read' }) as Error)
@@ -41,21 +49,23 @@ describe('CLAIM', () => {
 
 describe('CLAIMED', () => {
   test.each<Claimed>([
-    { address: '127.0.0.1', family: 'IPv4', port: 1 },
-    { address: '::', family: 'IPv6', port: 65_535 },
+    { address: '127.0.0.1', family: 'IPv4', port: 1, epoch: 1 },
+    { address: '::', family: 'IPv6', port: 65_535, epoch: 1_795_000_000_000 },
   ])('%o is read as it was written', (claimed) => {
     expect(decodeClaimed(encodeClaimed(claimed))).toEqual(claimed)
   })
 
   test.each([
     ...MALFORMED,
-    '{"address":1,"family":"IPv4","port":80}',
-    '{"address":"::","family":"IPv5","port":80}',
-    '{"address":"::","family":"IPv6","port":"80"}',
-    '{"address":"::","family":"IPv6","port":0}',
-    '{"address":"::","family":"IPv6","port":65536}',
-    '{"address":"::","family":"IPv6","port":80.5}',
-    '{"address":"::","family":"IPv6"}',
+    '{"address":1,"family":"IPv4","port":80,"epoch":1}',
+    '{"address":"::","family":"IPv5","port":80,"epoch":1}',
+    '{"address":"::","family":"IPv6","port":"80","epoch":1}',
+    '{"address":"::","family":"IPv6","port":0,"epoch":1}',
+    '{"address":"::","family":"IPv6","port":65536,"epoch":1}',
+    '{"address":"::","family":"IPv6","port":80.5,"epoch":1}',
+    '{"address":"::","family":"IPv6","epoch":1}',
+    '{"address":"::","family":"IPv6","port":80}',
+    '{"address":"::","family":"IPv6","port":80,"epoch":1.5}',
   ])('refuses %j', (payload) => {
     expect(() => decodeClaimed(payload)).toThrow(expect.objectContaining({ code: 'EPROTO', syscall: 'read' }) as Error)
   })

@@ -15,6 +15,7 @@ import {
   FRAME_REFUSED,
   FRAME_RELEASE,
   FRAME_RELEASED,
+  FRAME_REVOKED,
   REQUEST_HAS_BODY,
 } from '../../../src/broker/protocol/frames.ts'
 import type { FrameWriter } from '../../../src/broker/protocol/frame-writer.ts'
@@ -89,8 +90,12 @@ describe('owner to broker', () => {
   test.each<[string, string, (writer: FrameWriter) => void]>([
     [
       'CLAIM',
-      `35000000 10 00 0000 03000000 '{"href":"http://a:1/\u00c3\u00bc/","mode":"create"}'`,
-      (to) => to.text(FRAME_CLAIM, 0, 0, 3, encodeClaim({ href: 'http://a:1/ü/', mode: 'create' }), 'utf8'),
+      `5a000000 10 00 0000 03000000
+       '{"href":"http://a:1/\u00c3\u00bc/","mode":"create","settings":{"holdFor":500},"epoch":7}'`,
+      (to) => {
+        const claim = { href: 'http://a:1/ü/', mode: 'create', settings: { holdFor: 500 }, epoch: 7 } as const
+        to.text(FRAME_CLAIM, 0, 0, 3, encodeClaim(claim), 'utf8')
+      },
     ],
     ['RELEASE', '0c000000 11 00 0000 03000000', (to) => to.signal(FRAME_RELEASE, 0, 0, 3)],
   ])('%s', (_, bytes, write) => {
@@ -156,9 +161,11 @@ describe('broker to owner', () => {
   test.each<[string, string, (writer: FrameWriter) => void]>([
     [
       'CLAIMED',
-      `3d000000 20 00 0000 03000000 '{"address":"127.0.0.1","family":"IPv4","port":80}'`,
-      (to) =>
-        to.text(FRAME_CLAIMED, 0, 0, 3, encodeClaimed({ address: '127.0.0.1', family: 'IPv4', port: 80 }), 'utf8'),
+      `47000000 20 00 0000 03000000 '{"address":"127.0.0.1","family":"IPv4","port":80,"epoch":7}'`,
+      (to) => {
+        const claimed = { address: '127.0.0.1', family: 'IPv4', port: 80, epoch: 7 } as const
+        to.text(FRAME_CLAIMED, 0, 0, 3, encodeClaimed(claimed), 'utf8')
+      },
     ],
     [
       'REFUSED',
@@ -166,6 +173,7 @@ describe('broker to owner', () => {
        '{"code":"EADDRINUSE","syscall":"listen","subject":"port 80","reason":"taken","remedy":"Stop it."}'`,
       (to) => to.text(FRAME_REFUSED, 0, 0, 3, encodeRefused(new HttpSysError(REFUSAL)), 'utf8'),
     ],
+    ['REVOKED', '0c000000 2a 00 0000 03000000', (to) => to.signal(FRAME_REVOKED, 0, 0, 3)],
     ['RELEASED', '0c000000 22 00 0000 03000000', (to) => to.signal(FRAME_RELEASED, 0, 0, 3)],
   ])('%s', (_, bytes, write) => {
     expect(hexOf(write)).toBe(hex(bytes))

@@ -22,7 +22,7 @@ const titles = readdirSync(new URL('.', import.meta.url))
 
 function titlesIn(source: string): string[] {
   const plain = source.matchAll(/^ {2}test\(\s*(['"])(.+?)\1,/gm)
-  const tables = source.matchAll(/^ {2}(?:\]|test\.each\(.*\])\)\(\s*(['"])(.+?)\1,/gm)
+  const tables = source.matchAll(/^ {2}(?:\]|test\.each\((?:.*\]|\w+))\)\(\s*(['"])(.+?)\1,/gm)
   return [...plain, ...tables].map((match) => match[2]!)
 }
 

@@ -4,7 +4,7 @@ import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import { clock } from '../coarse-clock.ts'
 import type { AnnouncedConnection, OwnerPeer } from '../owner-peer.ts'
 import { PendingBytes } from '../pending-bytes.ts'
-import type { RequestQueueEntry } from '../request-queue-entry.ts'
+import type { HeldRequest, OwnerClaim, RequestQueueEntry } from '../request-queue-entry.ts'
 import { MISS_AMBIGUOUS, MISS_BAD_HOST, MISS_HOST } from '../router.ts'
 import type { PortRoutes, RouteMiss } from '../router.ts'
 import { DEFAULT_MAX_HEAD_BYTES, FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
@@ -12,7 +12,22 @@ import { Http1Exchange } from './http1-exchange.ts'
 import type { ExchangeCarrier } from './http1-exchange.ts'
 import { announceAccepted } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
-import { REJECT_EOF, REJECT_TIMEOUT, parserCodeOf, rejectOf } from './reject.ts'
+import {
+  AMBIGUOUS_PATH,
+  APP_OFFLINE,
+  APP_SHUTDOWN,
+  BAD_HOST,
+  NO_PREFIX,
+  QUEUE_FULL,
+  REJECT_EOF,
+  REJECT_TIMEOUT,
+  TIMER_REQUEST_QUEUE,
+  UNKNOWN_HOST,
+  parserCodeOf,
+  rejectOf,
+} from './reject.ts'
+import type { Reject } from './reject.ts'
+import { RetainedRequest } from './retained-request.ts'
 
 /** Timeouts of a connection, in milliseconds. */
 export interface Http1Timeouts {
@@ -27,8 +42,6 @@ export interface Http1Timeouts {
 /** What connections need of the broker. */
 export interface Http1Host {
   readonly timeouts: Http1Timeouts
-  /** Owners whose local socket has more than this queued get no further requests. */
-  readonly maxOwnerQueuedBytes: number
   onConnectionClosed(connection: Http1Connection): void
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
   privatePort(port: number, localAddress: string): PrivatePort | undefined
@@ -43,6 +56,9 @@ const LINGER_MS = 2000
 
 const NO_BYTES = Buffer.alloc(0)
 
+/** A 503 that does not say why. */
+const UNAVAILABLE: Reject = { status: 503, reason: '', detail: '' }
+
 /** Parsing is synchronous, so one parser serves all connections. */
 const parser = new HeadParser()
 
@@ -51,15 +67,17 @@ const parser = new HeadParser()
  * Requests that a client pipelines wait here until the response before them is complete.
  *
  * head ──request──▶ exchange ──response and entity body complete──▶ head
- *                      └──101 with the opaque flag──▶ opaque
+ *  │▲                │ └──101 with the opaque flag──▶ opaque
+ *  ▼└─owner ready──held ◀┘ owner gone before it answered
+ * (no owner can take it)
  * any ──last response, refusal──▶ closing ──▶ closed
  */
-export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier, AnnouncedConnection {
+export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier, AnnouncedConnection, HeldRequest {
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
-  #state: 'head' | 'exchange' | 'opaque' | 'closing' | 'closed' = 'head'
+  #state: 'head' | 'held' | 'exchange' | 'opaque' | 'closing' | 'closed' = 'head'
   /** What has arrived and can't be used yet: an incomplete head, or requests behind the one under way. */
   #pending: PendingBytes | null = null
   #hasEnded = false
@@ -71,6 +89,13 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   #requestStart = clock.seconds
   #hasServed = false
   #lastOwner: OwnerPeer | null = null
+  /** Of the request under way. */
+  #entry: RequestQueueEntry | null = null
+  /** What was handed over of the request under way, while another owner could still take it. */
+  readonly #retained = new RetainedRequest()
+  #wasTakenBack = false
+  /** Why the request that comes next off the wire is to be turned away. */
+  #unavailable: Reject | null = null
   readonly #connection: EngineConnection
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #host: Http1Host
@@ -89,6 +114,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.localPort = connection.localPort
     this.#isLoopback = isLoopbackAddress(connection.localAddress)
     this.#exchange = new Http1Exchange(connection, this, host.timeouts.idleConnection)
+  }
+
+  /** Its request waits for an owner. */
+  get isHeld(): boolean {
+    return this.#state === 'held'
   }
 
   /** Begins: on a private port the owner hears of it. */
@@ -116,6 +146,8 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   onEnd(): void {
     this.#hasEnded = true
     if (this.#state === 'head') return this.#onEndBetweenRequests()
+    // It may want the answer all the same.
+    if (this.#state === 'held') return
     if (this.#state === 'closing') return this.#connection.end()
     this.#exchange.onClientGone(DISCONNECT_END)
   }
@@ -125,6 +157,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   onClose(): void {
+    if (this.#state === 'held') this.#entry?.forget(this)
     this.#state = 'closed'
     this.#exchange.onClientGone(DISCONNECT_RESET)
     for (const [peer, id] of this.#announced) peer.forget(id)
@@ -138,6 +171,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   checkTimeouts(): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
+    const queue = this.#state === 'held' ? this.#entry : null
+    if (queue !== null && (clock.seconds - this.#requestStart) * 1000 > queue.requestQueueTimeout) {
+      queue.forget(this)
+      return this.#turnAway(TIMER_REQUEST_QUEUE)
+    }
     const limit = this.#timeout()
     if ((clock.seconds - this.#lastActivity) * 1000 > limit) this.#connection.destroy()
   }
@@ -146,6 +184,21 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   shutdown(): void {
     if (this.#state === 'head') this.#close()
     else if (this.#state === 'exchange') this.#exchange.endAfterResponse()
+    else if (this.#state === 'held') {
+      this.#entry?.forget(this)
+      this.#turnAway(APP_SHUTDOWN)
+      this.shutdown()
+    }
+  }
+
+  onOwnerReady(): void {
+    this.#state = 'head'
+    this.#takePending()
+    this.resumeReading()
+  }
+
+  onQueueGone(): void {
+    this.#turnAway(APP_OFFLINE)
   }
 
   onPeerForgotten(peer: OwnerPeer): void {
@@ -168,8 +221,22 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     return this.#hasEnded && this.#pending === null && !this.#isTaking
   }
 
+  takeBack(): boolean {
+    const retained = this.#retained
+    if (this.#wasTakenBack || !retained.isWhole || this.#entry === null || this.#entry.isGone) return false
+    this.#wasTakenBack = true
+    const bytes = retained.detach()
+    if (this.#pending !== null) bytes.append(this.#pending.bytes, 0, this.#pending.length)
+    this.#pending = bytes
+    this.onOwnerReady()
+    return true
+  }
+
   onExchangeEnd(isPersistent: boolean): void {
     if (this.#state !== 'exchange') return
+    this.#entry = null
+    this.#wasTakenBack = false
+    this.#retained.clear()
     if (!isPersistent) return this.#close()
     this.#state = 'head'
     this.#hasServed = true
@@ -182,6 +249,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onOpaque(): void {
     this.#state = 'opaque'
+    this.#retained.clear()
     this.#takePending()
     this.resumeReading()
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
@@ -246,13 +314,18 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
       case 'exchange': {
         if (this.#exchange.body.isComplete) return start
         const next = this.#exchange.takeBody(bytes, start, end)
-        if (next >= 0) return next
+        if (next >= 0) {
+          this.#retained.append(bytes, start, next)
+          return next
+        }
         this.#refuse(next, bytes, start, end)
         return end
       }
       case 'opaque':
         this.#exchange.takeOpaque(bytes, start, end)
         return end
+      case 'held':
+        return start
       case 'closing':
       case 'closed':
         return end
@@ -269,34 +342,60 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
       this.#refuse(bodyStart, bytes, start, end)
       return end
     }
+    const claim = port === undefined ? this.#findOwner(bytes) : port.claim
+    if (claim === 'hold') {
+      this.#state = 'held'
+      return start
+    }
     this.#state = 'exchange'
     this.#exchange.begin(parser, isHeadRequest(bytes))
-    const claim = port === undefined ? this.#findOwner(bytes) : port.claim
-    if (claim === null) return bodyStart
-    this.#lastOwner = claim.peer
-    const connectionId = this.#announce(claim.peer)
-    const isFull = connectionId === -1 || claim.peer.writer.queuedBytes > this.#host.maxOwnerQueuedBytes
-    const next = isFull ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)
-    if (next === -1) {
-      const text = 'QueueFull: the process that owns this prefix has too many requests waiting.'
-      this.#exchange.answer(503, 'Retry-After: 1\r\n', text)
+    if ('status' in claim) {
+      this.#answer(claim)
       return bodyStart
     }
+    this.#lastOwner = claim.peer
+    const connectionId = this.#announce(claim.peer)
+    const next = connectionId === -1 ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)
+    if (next === -1) {
+      this.#answer(QUEUE_FULL)
+      return bodyStart
+    }
+    if (port === undefined && isIdempotent(bytes)) this.#retained.begin(bytes, start, next)
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
     return next
   }
 
-  /** The owner of the longest matching prefix; null when there is none, which the client has then been told. */
-  #findOwner(bytes: Buffer): ReturnType<RequestQueueEntry['pick']> | null {
+  /** The owner of the longest matching prefix, or what the client is told instead; `hold` when the request has to wait. */
+  #findOwner(bytes: Buffer): OwnerClaim | Reject | 'hold' {
+    const unavailable = this.#unavailable
+    if (unavailable !== null) {
+      this.#unavailable = null
+      return unavailable
+    }
     let host: string | undefined
     if (parser.targetForm === FORM_ABSOLUTE) host = latin1(bytes, parser.authorityStart, parser.authorityEnd)
     else if (parser.hostStart !== -1) host = latin1(bytes, parser.hostStart, parser.hostEnd)
     const path = parser.pathEnd > parser.pathStart ? latin1(bytes, parser.pathStart, parser.pathEnd) : '/'
     const entry = this.#routes.find(host, path, this.localAddress, this.#isLoopback)
-    if (typeof entry !== 'number') return entry.pick()
-    const [status, text] = describeMiss(entry)
-    this.#exchange.answer(status, '', text)
-    return null
+    if (typeof entry === 'number') return describeMiss(entry)
+    this.#entry = entry
+    const claim = entry.pick()
+    if (claim !== null) return claim
+    this.#requestStart = clock.seconds
+    return entry.hold(this) ? 'hold' : QUEUE_FULL
+  }
+
+  /** What waits here is not going to be served. */
+  #turnAway(reject: Reject): void {
+    this.#unavailable = reject
+    this.onOwnerReady()
+  }
+
+  /** Answers the request that has just begun without an owner. */
+  #answer(reject: Reject): void {
+    const verbosity = reject.status === 503 ? this.#entry?.settings.verbosity503 : 'full'
+    if (verbosity === 'basic') this.#connection.destroy()
+    else this.#exchange.answer(verbosity === 'limited' ? UNAVAILABLE : reject)
   }
 
   /** The id under which an owner knows this connection; -1 when the owner has none left. */
@@ -311,12 +410,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   #refuse(code: number, bytes: Buffer, start: number, end: number): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#delegate(port, code, bytes, start, end)) return
-    const { status, reason, detail } = rejectOf(code)
     if (!this.#exchange.canRefuse) {
       this.#exchange.onClientGone(DISCONNECT_RESET)
       return this.onExchangeBroken()
     }
-    this.#exchange.refuse(status, `${reason}: ${detail}`)
+    this.#exchange.refuse(rejectOf(code))
     this.#close()
   }
 
@@ -383,16 +481,24 @@ function isHeadRequest(bytes: Buffer): boolean {
   )
 }
 
-function describeMiss(miss: RouteMiss): [status: number, text: string] {
+/** RFC 9110 section 9.2.2. */
+const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** Whether the request may be given to a second owner when the first one dies with it. */
+function isIdempotent(bytes: Buffer): boolean {
+  return IDEMPOTENT_METHODS.has(latin1(bytes, parser.headStart, parser.methodEnd))
+}
+
+function describeMiss(miss: RouteMiss): Reject {
   switch (miss) {
     case MISS_HOST:
-      return [400, 'Hostname: no prefix on this port is registered for this host.']
+      return UNKNOWN_HOST
     case MISS_BAD_HOST:
-      return [400, 'Hostname: the Host field is not a host name.']
+      return BAD_HOST
     case MISS_AMBIGUOUS:
-      return [400, 'URL: the path can be read in two ways that belong to different prefixes.']
+      return AMBIGUOUS_PATH
     default:
-      return [404, 'NotFound: no process has claimed a prefix for this path.']
+      return NO_PREFIX
   }
 }
 

@@ -18,9 +18,15 @@ import type { HeadParser } from './head-parser.ts'
 import { BODY_END, BODY_MORE, RequestBody } from './request-body.ts'
 import { writeClientError } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
+import { ABANDONED } from './reject.ts'
+import type { Reject } from './reject.ts'
 import { writeRequestFrame } from './request-frame.ts'
 import { areSafeFields, isSafeReason } from './response-fields.ts'
 import { ResponseFramer } from './response-framer.ts'
+import { CLOSE_SERVICE_RESTART, WebSocketFrames } from './websocket-frames.ts'
+
+/** Clients are to come back soon: owners restart within seconds. */
+const RETRY_AFTER = 'Retry-After: 1\r\n'
 
 /** What an exchange asks of the connection that carries it. */
 export interface ExchangeCarrier {
@@ -34,6 +40,8 @@ export interface ExchangeCarrier {
   onExchangeEnd(isPersistent: boolean): void
   /** The connection carries raw bytes from now on. */
   onOpaque(): void
+  /** The owner has gone before it answered; returns whether another will be given the request. */
+  takeBack(): boolean
   /** The response can't be completed: the client must see the connection break. */
   onExchangeBroken(): void
   /** What was sent is the last; what the client still sends is read for a while, so that a reset does not overtake it. */
@@ -68,6 +76,8 @@ export class Http1Exchange implements ExchangeSink {
   #isRefusal = false
   /** The client waits for a 100 before it sends the body. */
   #isAwaitingContinue = false
+  /** Of the owner's side; null unless the connection has become a WebSocket. */
+  #webSocket: WebSocketFrames | null = null
   /** Bytes of the response that the owner may still send, and those that the connection took since it was last told. */
   #responseWindow = 0
   #consumed = 0
@@ -156,9 +166,10 @@ export class Http1Exchange implements ExchangeSink {
   }
 
   /** Answers without an owner; the connection goes on, once the entity body has been read and dropped. */
-  answer(status: number, fields: string, text: string): void {
+  answer({ status, reason, detail }: Reject): void {
     if (this.#isAwaitingContinue || this.#carrier.isAtEnd) this.#response.isPersistent = false
-    this.#response.answer(status, fields, `${text}\n`)
+    const fields = status === 503 ? RETRY_AFTER : ''
+    this.#response.answer(status, fields, reason === '' ? '' : `${reason}: ${detail}\n`)
     this.#isResponseDone = true
     this.#isDiscarding = true
     this.#owner = null
@@ -166,10 +177,10 @@ export class Http1Exchange implements ExchangeSink {
   }
 
   /** Refuses what the client sends, which can't be told from the next request: the connection ends with this answer. */
-  refuse(status: number, text: string): void {
+  refuse({ status, reason, detail }: Reject): void {
     if (this.state === 'open') this.onClientGone(DISCONNECT_RESET)
     this.#response.reset(false, 1, false)
-    this.#response.answer(status, '', `${text}\n`)
+    this.#response.answer(status, '', `${reason}: ${detail}\n`)
   }
 
   /** Whether a refusal would still be the first thing the client reads of this response. */
@@ -320,14 +331,18 @@ export class Http1Exchange implements ExchangeSink {
       this.#isDiscarding = true
     } else if (this.state === 'opaque' || this.#response.hasHead) {
       this.state = 'broken'
-      return this.#carrier.onExchangeBroken()
-    } else this.answer(502, '', 'The process that owns this prefix ended before it answered.')
+      if (this.#webSocket?.isAtBoundary !== true || this.#webSocket.isClosed) return this.#carrier.onExchangeBroken()
+      this.#connection.write(CLOSE_SERVICE_RESTART, 0, CLOSE_SERVICE_RESTART.length)
+      return this.#carrier.closeGently()
+    } else if (this.#carrier.takeBack()) return
+    else this.answer(ABANDONED)
     this.#carrier.resumeReading()
   }
 
   #goOpaque(status: number, reason: string, fields: string): void {
     if (status !== 101 || !this.#isUpgrade) throw broken('an opaque response needs status 101 and an upgrade request')
     this.#response.switchProtocols(reason, fields)
+    if (/^upgrade: *websocket *\r$/im.test(fields)) this.#webSocket = new WebSocketFrames()
     this.state = 'opaque'
     this.#bodyCredit = WINDOW_BYTES
     this.#carrier.onOpaque()
@@ -346,6 +361,7 @@ export class Http1Exchange implements ExchangeSink {
   #onOpaqueBytes(bytes: Buffer, start: number, end: number, isLast: boolean): void {
     if (this.#isOwnerDone) throw broken('bytes after the end of an opaque connection')
     this.#account(end - start)
+    this.#webSocket?.push(bytes, start, end)
     if (end > start) this.#connection.write(bytes, start, end)
     if (!isLast) return this.grant()
     this.#connection.end()

@@ -1,9 +1,51 @@
-/** Why the broker refuses a request before any owner sees it; reasons are HTTPERR's names. */
+/** Why the broker answers a request by itself; reasons are HTTPERR's names where it has one. */
 export interface Reject {
   readonly status: number
   readonly reason: string
   /** One sentence for whoever debugs the client. */
   readonly detail: string
+}
+
+/** No prefix on the port is for this host. */
+export const UNKNOWN_HOST: Reject = {
+  status: 400,
+  reason: 'Hostname',
+  detail: 'no prefix on this port is registered for this host.',
+}
+export const BAD_HOST: Reject = { status: 400, reason: 'Hostname', detail: 'the Host field is not a host name.' }
+export const AMBIGUOUS_PATH: Reject = {
+  status: 400,
+  reason: 'URL',
+  detail: 'the path can be read in two ways that belong to different prefixes.',
+}
+export const NO_PREFIX: Reject = {
+  status: 404,
+  reason: 'NotFound',
+  detail: 'no process has claimed a prefix for this path.',
+}
+/** The owner died with the request, which can't be given to another. */
+export const ABANDONED: Reject = {
+  status: 502,
+  reason: 'Connection_Abandoned_By_AppPool',
+  detail: 'the process that owns this prefix ended before it answered.',
+}
+
+// 503: the setting `verbosity503` says what the client sees of them.
+export const QUEUE_FULL: Reject = {
+  status: 503,
+  reason: 'QueueFull',
+  detail: 'too many requests wait for the process that owns this prefix.',
+}
+export const APP_OFFLINE: Reject = {
+  status: 503,
+  reason: 'AppOffline',
+  detail: 'the process that owned this prefix has gone, and no other has claimed it in time.',
+}
+export const APP_SHUTDOWN: Reject = { status: 503, reason: 'AppShutdown', detail: 'the server is shutting down.' }
+export const TIMER_REQUEST_QUEUE: Reject = {
+  status: 503,
+  reason: 'Timer_ReqQueue',
+  detail: 'the process that owns this prefix has not taken the request in time.',
 }
 
 export const REJECT_LINE = -1

@@ -72,12 +72,13 @@ export class NetConnection implements EngineConnection {
     })
   }
 
-  writeChunks(chunks: Buffer[], done: () => void): void {
+  writeChunks(chunks: Buffer[], done: (isSent: boolean) => void): void {
     const socket = this.#socket
     const last = chunks.length - 1
     if (last > 0) socket.cork()
     for (let index = 0; index < last; index++) socket.write(chunks[index]!)
-    socket.write(chunks[last]!, done)
+    // node:net reports no error for what a socket had queued when it was destroyed.
+    socket.write(chunks[last]!, (error) => done(!error && !socket.destroyed))
     if (last > 0) socket.uncork()
   }
 

@@ -1,0 +1,150 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { RawClient } from '../support/raw-client.ts'
+import { Site } from './processes.ts'
+import type { Owner } from './processes.ts'
+
+const script = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))
+const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
+
+/** Work that goes on until it is stopped; the first failure ends it, and surfaces in `stop`. */
+function repeat(work: () => Promise<void>): { stop: () => Promise<number> } {
+  let isStopped = false
+  let count = 0
+  const run = (async () => {
+    for (; !isStopped; count++) await work()
+  })()
+  run.catch(() => {})
+  const stop = async (): Promise<number> => {
+    isStopped = true
+    await run
+    return count
+  }
+  return { stop }
+}
+
+async function exchange(site: Site, path: string, agent: Agent, body?: Buffer): Promise<string> {
+  const outgoing = request(site.base + path, { agent, method: body === undefined ? 'GET' : 'POST' })
+  // In two parts, so that a change of owner may fall between them.
+  if (body !== undefined) outgoing.write(body.subarray(0, body.length / 2))
+  setImmediate(() => outgoing.end(body?.subarray(body.length / 2)))
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const chunk of response) text += String(chunk)
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${text} for ${path}`)
+  return text
+}
+
+/** Requests on one connection that lies still between them, several at a time, of all prefixes in turn. */
+function pipeline(site: Site): () => Promise<void> {
+  const requests = PREFIXES.map((path) => `GET ${path}p HTTP/1.1\r\nHost: localhost\r\n\r\n`).join('')
+  const opened = RawClient.open(site.port)
+  return async () => {
+    const client = await opened
+    client.text = ''
+    client.write(requests)
+    const text = await client.until('owner ', PREFIXES.length)
+    const found = [...text.matchAll(/owner (\/\d\/)/g)].map((match) => match[1])
+    if (found.join() !== PREFIXES.join() || !text.endsWith('/8/p')) await client.until('/8/p')
+    if (text.includes('HTTP/1.1 5')) throw new Error(text)
+  }
+}
+
+/** Messages that wait for their echo; a connection may only close with 1012. */
+function chat(site: Site, path: string): () => Promise<void> {
+  let socket: WebSocket | undefined
+  let number = 0
+  return async () => {
+    number++
+    for (;;) {
+      if (socket?.readyState !== WebSocket.OPEN) {
+        socket = new WebSocket(site.base.replace('http', 'ws') + path)
+        await once(socket, 'open')
+      }
+      const echo = await echoOf(socket, String(number))
+      if (echo !== undefined) return expect(echo).toMatch(new RegExp(`^\\d+ ${number}$`))
+    }
+  }
+}
+
+function echoOf(socket: WebSocket, text: string): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const onClose = (code: number): void => {
+      if (code === 1012) resolve(undefined)
+      else reject(new Error(`closed with ${code}`))
+    }
+    socket.once('close', onClose)
+    socket.once('message', (data) => {
+      socket.off('close', onClose)
+      resolve((data as Buffer).toString())
+    })
+    socket.send(text)
+  })
+}
+
+/** Everything that clients do at once. */
+function load(site: Site): { stop: () => Promise<number[]> } {
+  const agent = new Agent({ keepAlive: true })
+  const body = randomBytes(300_000)
+  const hash = createHash('sha1').update(body).digest('hex')
+  const work = [
+    ...PREFIXES.map((path) => async () => {
+      expect(await exchange(site, `${path}x`, agent)).toBe(`owner ${path} ${path}x`)
+    }),
+    ...['/1/', '/5/'].map((path) => async () => {
+      expect(await exchange(site, path, agent, body)).toBe(hash)
+    }),
+    pipeline(site),
+    chat(site, '/3/'),
+    chat(site, '/7/'),
+  ]
+  const running = work.map(repeat)
+  const stop = async (): Promise<number[]> => {
+    const counts = await Promise.all(running.map((one) => one.stop()))
+    agent.destroy()
+    return counts
+  }
+  return { stop }
+}
+
+test('eight processes are replaced one after the other by takeover, and no request and no byte is lost', async () => {
+  await using site = new Site(script)
+  const owners: Owner[] = []
+  for (const path of PREFIXES) owners.push(await site.listen(path))
+  const clients = load(site)
+  for (let round = 0; round < 2; round++) {
+    for (const [index, path] of PREFIXES.entries()) {
+      const old = owners[index]!
+      owners[index] = await site.listen(path, 'takeover')
+      await old.next('drain')
+      expect(await old.exit()).toBe(0)
+    }
+  }
+  const counts = await clients.stop()
+  console.log(`16 processes replaced; rounds of work: ${counts.join(', ')}`)
+  expect(Math.min(...counts)).toBeGreaterThan(2)
+})
+
+test.each([
+  ['SIGTERM', { HTTPSYS_HOLD_FOR: '10000' }, 0],
+  ['SIGKILL', {}, null],
+] as const)('requests wait from %s of an owner until its prefix is claimed again', async (signal, env, exitCode) => {
+  await using site = new Site(script, env)
+  await site.listen('/2/')
+  let owner = await site.listen('/1/')
+  const agent = new Agent({ keepAlive: true })
+  const clients = [1, 2, 3].map(() => repeat(async () => void (await exchange(site, '/1/x', agent))))
+  for (let round = 0; round < 3; round++) {
+    owner.child.kill(signal)
+    expect(await owner.exit()).toBe(exitCode)
+    owner = await site.listen('/1/')
+  }
+  const counts = await Promise.all(clients.map((client) => client.stop()))
+  expect(Math.min(...counts)).toBeGreaterThan(2)
+  agent.destroy()
+})

@@ -1,0 +1,146 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import type { QueueSettings } from '../../src/base/queue-settings.ts'
+import type { ClaimMode } from '../../src/base/url-prefix.ts'
+import { decodeClaimed, decodeRefused, encodeClaim } from '../../src/broker/protocol/claims.ts'
+import {
+  FLAG_END,
+  FRAME_BODY,
+  FRAME_CLAIM,
+  FRAME_CLAIMED,
+  FRAME_HELLO,
+  FRAME_REFUSED,
+  FRAME_RELEASE,
+  FRAME_RELEASED,
+  FRAME_REQUEST,
+  FRAME_RESPONSE,
+  FRAME_REVOKED,
+  RESPONSE_FLAG_HAS_LENGTH,
+  RESPONSE_FLAG_OPAQUE,
+} from '../../src/broker/protocol/frames.ts'
+import { encodeHello } from '../../src/broker/protocol/hello.ts'
+import { encodeFrame, frameRecorder } from './frames.ts'
+import type { Frame } from './frames.ts'
+
+/** A request as an owner gets it. */
+export interface OwnedRequest {
+  readonly id: number
+  readonly head: string
+  readonly body: string
+}
+
+/** An owner process as the broker sees one, whose death is a method call. */
+export class RawOwner implements Disposable {
+  readonly frames: Frame[]
+  readonly #socket: Socket
+  #nextClaim = 0
+  #wake: () => void = () => {}
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    const { reader, frames } = frameRecorder()
+    this.frames = frames
+    socket.on('data', (chunk: Buffer) => {
+      reader.push(Buffer.from(chunk), 0, chunk.length)
+      this.#wake()
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => this.#wake())
+  }
+
+  static async open(socketPath: string): Promise<RawOwner> {
+    const socket = connect(socketPath)
+    await once(socket, 'connect')
+    const owner = new RawOwner(socket)
+    owner.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid)) })
+    await owner.next(FRAME_HELLO)
+    return owner
+  }
+
+  get isClosed(): boolean {
+    return this.#socket.destroyed
+  }
+
+  send(frame: Partial<Frame> & { type: number }): void {
+    this.#socket.write(encodeFrame({ flags: 0, aux: 0, id: 0, payload: Buffer.alloc(0), ...frame }))
+  }
+
+  /** Claims a prefix; resolves with what the broker says. */
+  async claim(
+    href: string,
+    options: { mode?: ClaimMode; epoch?: number; settings?: QueueSettings } = {},
+  ): Promise<{ id: number; port: number; epoch: number } | 'revoked'> {
+    const id = this.#nextClaim++
+    const { mode = 'create', epoch, settings = {} } = options
+    this.send({ type: FRAME_CLAIM, id, payload: Buffer.from(encodeClaim({ href, mode, epoch, settings })) })
+    const frame = await this.next(FRAME_CLAIMED, FRAME_REFUSED, FRAME_REVOKED)
+    if (frame.type === FRAME_REVOKED) return 'revoked'
+    if (frame.type === FRAME_REFUSED) throw decodeRefused(frame.payload.toString())
+    const { port, epoch: granted } = decodeClaimed(frame.payload.toString())
+    return { id, port, epoch: granted }
+  }
+
+  async release(id: number): Promise<void> {
+    this.send({ type: FRAME_RELEASE, id })
+    await this.next(FRAME_RELEASED)
+  }
+
+  /** The next frame of one of these types, taken out of the list; rejects when the broker cuts the connection. */
+  async next(...types: number[]): Promise<Frame> {
+    for (;;) {
+      const index = this.frames.findIndex((frame) => types.includes(frame.type))
+      if (index !== -1) return this.frames.splice(index, 1)[0]!
+      if (this.isClosed) throw new Error('the broker closed the connection')
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+
+  /** The next request with the part of the body that came with it. */
+  async request(): Promise<OwnedRequest> {
+    const { id, payload } = await this.next(FRAME_REQUEST)
+    const headEnd = 16 + payload.readUInt16LE(14)
+    return { id, head: payload.toString('latin1', 16, headEnd), body: payload.toString('latin1', headEnd) }
+  }
+
+  /** The next piece of a request's body. */
+  async body(): Promise<string> {
+    return (await this.next(FRAME_BODY)).payload.toString('latin1')
+  }
+
+  /** A whole response, or as much of it as `body` is of `length`. */
+  respond(id: number, body: string, length = body.length): void {
+    const payload = Buffer.alloc(16 + body.length)
+    payload.writeUInt32LE(length, 0)
+    payload.write(body, 16, 'latin1')
+    const isLast = length === body.length ? FLAG_END : 0
+    this.send({ type: FRAME_RESPONSE, flags: RESPONSE_FLAG_HAS_LENGTH | isLast, aux: 200, id, payload })
+  }
+
+  /** Leaves HTTP for another protocol. */
+  switchProtocols(id: number, protocol: string): void {
+    const fields = `Upgrade: ${protocol}\r\n`
+    const payload = Buffer.alloc(16 + fields.length)
+    payload.writeUInt32LE(fields.length, 8)
+    payload.write(fields, 16, 'latin1')
+    this.send({ type: FRAME_RESPONSE, flags: RESPONSE_FLAG_OPAQUE, aux: 101, id, payload })
+  }
+
+  /** Stops to read, as a process does that is stopped. */
+  stop(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** As a process that is killed. */
+  die(): void {
+    this.#socket.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.die()
+  }
+}

@@ -1,5 +1,6 @@
+import { MAX_COUNT, MAX_TIME_MS, readSettings } from './setting-rules.ts'
+import type { SettingRules } from './setting-rules.ts'
 import type { BrokenRule } from './url-prefix-syntax.ts'
-import { inspect } from 'node:util'
 
 /**
  * What a client is told when its request is turned away because of load or because no process serves its prefix: `basic` breaks
@@ -9,7 +10,7 @@ import { inspect } from 'node:util'
  */
 export type Verbosity503 = 'basic' | 'limited' | 'full'
 
-/** Settings of one request queue, that is of one prefix; what is not given has its default. Times are milliseconds. */
+/** Settings of one request queue, that is of one prefix. Times are milliseconds. */
 export interface QueueSettings {
   /**
    * How long requests wait for the next owner when the last one has gone.
@@ -18,60 +19,61 @@ export interface QueueSettings {
   readonly holdFor?: number | undefined
   /** Requests that wait at most, for the next owner or for one that does not read. @defaultValue 1000 */
   readonly queueLength?: number | undefined
-  /** How long a request waits at most for an owner that does not read (HTTP.SYS: RequestQueue). @defaultValue 120000 */
+  /** How long a request waits at most (HTTP.SYS: RequestQueue). @defaultValue 120000 */
   readonly requestQueueTimeout?: number | undefined
+  /** Between two pieces of an entity body that somebody waits for (HTTP.SYS: EntityBody). @defaultValue 120000 */
+  readonly entityBodyTimeout?: number | undefined
+  /** From the end of a response to the end of an entity body that nobody wants (HTTP.SYS: DrainEntityBody). @defaultValue 120000 */
+  readonly drainEntityBodyTimeout?: number | undefined
+  /**
+   * Bytes a second that a client must take of a response, on average over 64 KiB; 0 for no limit (HTTP.SYS: MinSendRate).
+   * @defaultValue 150
+   */
+  readonly minSendRate?: number | undefined
+  /** Client connections at a time that have sent their last request here; 0 for no limit. @defaultValue 0 */
+  readonly maxConnections?: number | undefined
+  /** Bytes of an entity body; 0 for no limit. @defaultValue 0 */
+  readonly maxBodySize?: number | undefined
   /** @defaultValue `full` */
   readonly verbosity503?: Verbosity503 | undefined
 }
 
-interface Rule {
-  readonly variable: string
-  /** The largest number, or the texts that are allowed. */
-  readonly allowed: number | readonly string[]
+/** {@link QueueSettings} without gaps; `holdFor` depends on how the last owner left. */
+export type CompleteQueueSettings = Required<{
+  [Name in Exclude<keyof QueueSettings, 'holdFor'>]: NonNullable<QueueSettings[Name]>
+}> &
+  Pick<QueueSettings, 'holdFor'>
+
+/** HTTP.SYS's where it has one. */
+export const DEFAULT_QUEUE_SETTINGS: CompleteQueueSettings = {
+  queueLength: 1000,
+  requestQueueTimeout: 120_000,
+  entityBodyTimeout: 120_000,
+  drainEntityBodyTimeout: 120_000,
+  minSendRate: 150,
+  maxConnections: 0,
+  maxBodySize: 0,
+  verbosity503: 'full',
 }
 
-/** A day: longer than any of these times makes sense, and far below what timers can do. */
-const MAX_TIME_MS = 86_400_000
+/** Fills the gaps of settings that were read with {@link readQueueSettings}. */
+export function completeQueueSettings(settings: QueueSettings): CompleteQueueSettings {
+  return { ...DEFAULT_QUEUE_SETTINGS, ...settings } as CompleteQueueSettings
+}
 
-const RULES: { readonly [Name in keyof Required<QueueSettings>]: Rule } = {
+const RULES: SettingRules<QueueSettings> = {
   holdFor: { variable: 'HTTPSYS_HOLD_FOR', allowed: MAX_TIME_MS },
-  queueLength: { variable: 'HTTPSYS_QUEUE_LENGTH', allowed: 1_000_000 },
+  queueLength: { variable: 'HTTPSYS_QUEUE_LENGTH', allowed: MAX_COUNT },
   requestQueueTimeout: { variable: 'HTTPSYS_REQUEST_QUEUE_TIMEOUT', allowed: MAX_TIME_MS },
+  entityBodyTimeout: { variable: 'HTTPSYS_ENTITY_BODY_TIMEOUT', allowed: MAX_TIME_MS },
+  drainEntityBodyTimeout: { variable: 'HTTPSYS_DRAIN_ENTITY_BODY_TIMEOUT', allowed: MAX_TIME_MS },
+  minSendRate: { variable: 'HTTPSYS_MIN_SEND_RATE', allowed: MAX_COUNT },
+  maxConnections: { variable: 'HTTPSYS_MAX_CONNECTIONS', allowed: MAX_COUNT },
+  maxBodySize: { variable: 'HTTPSYS_MAX_BODY_SIZE', allowed: Number.MAX_SAFE_INTEGER },
   verbosity503: { variable: 'HTTPSYS_503_VERBOSITY', allowed: ['basic', 'limited', 'full'] },
 }
 
-/** The names of all settings. */
-export const QUEUE_SETTINGS = Object.keys(RULES) as (keyof QueueSettings)[]
-
-/** Takes the settings out of an object that may hold more, and those that it does not have from the environment. */
+/** The settings in an object that may hold more; those that it does not have are taken from the environment. */
 export function readQueueSettings(options: object, env: NodeJS.ProcessEnv): QueueSettings | BrokenRule {
-  const settings: Record<string, unknown> = {}
-  for (const name of QUEUE_SETTINGS) {
-    const { variable, allowed } = RULES[name]
-    const given = (options as Record<string, unknown>)[name]
-    if (given !== undefined) {
-      if (!isAllowed(given, allowed)) return broken(name, given, allowed, `${name}: `)
-      settings[name] = given
-    } else if (env[variable]) {
-      const text = env[variable]
-      const value = typeof allowed === 'number' && /^\d{1,9}$/.test(text) ? Number(text) : text
-      if (!isAllowed(value, allowed)) return broken(variable, text, allowed, `${variable}=`)
-      settings[name] = value
-    }
-  }
-  return settings
-}
-
-function isAllowed(value: unknown, allowed: Rule['allowed']): boolean {
-  if (typeof allowed !== 'number') return allowed.includes(value as string)
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= allowed
-}
-
-function broken(name: string, value: unknown, allowed: Rule['allowed'], assignment: string): BrokenRule {
-  const shown = inspect(value, { depth: 0, breakLength: Infinity }).slice(0, 100)
-  const remedy =
-    typeof allowed === 'number'
-      ? `Write ${assignment}and a whole number from 0 to ${allowed}`
-      : `Write one of ${allowed.map((text) => `${assignment}${text}`).join(', ')}`
-  return { reason: `${name} is ${shown}`, remedy }
+  return readSettings(RULES, options, env)
 }

@@ -1,8 +1,14 @@
 #!/usr/bin/env node
 import { HttpSysError } from '../base/errors.ts'
+import { queryStatus } from '../broker/client/query-status.ts'
 import { run } from './run.ts'
+import { status } from './status.ts'
 
-const USAGE = `httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
+const USAGE = `httpsys status [--json]
+
+  Shows the broker of this user: ports, prefixes with their processes, and what it has answered by itself.
+
+httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
 
   Runs a program whose servers listen on a prefix instead of a TCP port, with no change of its code.
 
@@ -12,16 +18,15 @@ const USAGE = `httpsys run --prefix /2/ [--base http://localhost:8080] [--no-str
 `
 
 const [command, ...rest] = process.argv.slice(2)
-if (command === 'run') {
-  try {
-    run(rest)
-  } catch (error) {
-    const isOurs = error instanceof HttpSysError
-    fail(isOurs ? error.message : `${(error as Error).message}\n\n${USAGE}`)
-  }
-} else if (command === undefined || command === '--help' || command === 'help') {
-  process.stdout.write(USAGE)
-} else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
+try {
+  if (command === 'run') run(rest)
+  else if (command === 'status') await status(rest, queryStatus)
+  else if (command === undefined || command === '--help' || command === 'help') process.stdout.write(USAGE)
+  else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
+} catch (error) {
+  const isOurs = error instanceof HttpSysError
+  fail(isOurs ? error.message : `${(error as Error).message}\n\n${USAGE}`)
+}
 
 function fail(text: string): void {
   process.stderr.write(`${text.trimEnd()}\n`)

@@ -13,6 +13,10 @@ interface Platform {
   readonly SO_REUSEADDR: number
   readonly IPV6_V6ONLY: number
   readonly MSG_DONTWAIT: number
+  /** How to ask for the bytes that a socket has not got rid of: SIOCOUTQ, SO_NWRITE. */
+  readonly unsent:
+    | { readonly kind: 'ioctl'; readonly request: number }
+    | { readonly kind: 'option'; readonly option: number }
   /** `sa_len` comes before the family, which then is one byte. */
   readonly hasAddressLength: boolean
   /** Type of `msg_iovlen` and of `msg_controllen`. */
@@ -27,6 +31,7 @@ const LINUX: Platform = {
   SO_REUSEADDR: 2,
   IPV6_V6ONLY: 26,
   MSG_DONTWAIT: 0x40,
+  unsent: { kind: 'ioctl', request: 0x5411 },
   hasAddressLength: false,
   messageLengths: ['size_t', 'size_t'],
   controlHeader: { lengthBytes: 8, bytes: 16 },
@@ -38,6 +43,7 @@ const MACOS: Platform = {
   SO_REUSEADDR: 4,
   IPV6_V6ONLY: 27,
   MSG_DONTWAIT: 0x80,
+  unsent: { kind: 'option', option: 0x1024 },
   hasAddressLength: true,
   messageLengths: ['int', 'uint32_t'],
   controlHeader: { lengthBytes: 4, bytes: 12 },
@@ -73,6 +79,8 @@ export interface Libc {
   inet_pton(family: number, text: string, address: Buffer): number
   close(fd: number): number
   setCloseOnExec(fd: number): number
+  /** Writes how much the socket has not got rid of into four bytes. */
+  readUnsent(fd: number, value: Buffer): number
   sendmsg(fd: number, message: MessageHeader, flags: number): number
   recvmsg(fd: number, message: MessageHeader, flags: number): number
 }
@@ -119,6 +127,9 @@ function bindFunctions(platform: Platform): Libc {
     }),
   )
   const fcntl = library.func('int fcntl(int fd, int command, ...)')
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)')
+  const getsockopt = library.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
+  const four = Buffer.from(new Uint32Array([4]).buffer)
   return {
     platform,
     socket: library.func('int socket(int domain, int type, int protocol)'),
@@ -129,6 +140,10 @@ function bindFunctions(platform: Platform): Libc {
     inet_pton: library.func('int inet_pton(int family, const char *text, void *address)'),
     close: library.func('int close(int fd)'),
     setCloseOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC) as number,
+    readUnsent: (fd, value) =>
+      (platform.unsent.kind === 'ioctl'
+        ? ioctl(fd, platform.unsent.request, 'void *', value)
+        : getsockopt(fd, platform.SOL_SOCKET, platform.unsent.option, value, four)) as number,
     sendmsg: library.func('sendmsg', 'intptr_t', ['int', message, 'int']),
     recvmsg: library.func('recvmsg', 'intptr_t', ['int', message, 'int']),
   }

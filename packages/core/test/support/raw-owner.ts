@@ -9,6 +9,7 @@ import {
   FRAME_BODY,
   FRAME_CLAIM,
   FRAME_CLAIMED,
+  FRAME_CREDIT,
   FRAME_HELLO,
   FRAME_REFUSED,
   FRAME_RELEASE,
@@ -101,6 +102,11 @@ export class RawOwner implements Disposable {
     const { id, payload } = await this.next(FRAME_REQUEST)
     const headEnd = 16 + payload.readUInt16LE(14)
     return { id, head: payload.toString('latin1', 16, headEnd), body: payload.toString('latin1', headEnd) }
+  }
+
+  /** How much more of a response is granted. */
+  async credit(): Promise<number> {
+    return (await this.next(FRAME_CREDIT)).payload.readUInt32LE(0)
   }
 
   /** The next piece of a request's body. */

@@ -38,6 +38,7 @@ import { BrokerExchange } from './broker-exchange.ts'
 import type { ExchangeHome } from './broker-exchange.ts'
 import { BrokerQueue } from './broker-queue.ts'
 import type { QueueHome } from './broker-queue.ts'
+import { findBroker } from './find-broker.ts'
 import { handOver } from './hand-over.ts'
 import { lost, openConnection } from './open-connection.ts'
 import type { BoundPort } from './bound-port.ts'
@@ -139,7 +140,7 @@ export class BrokerSession implements ExchangeHome, QueueHome {
   }
 
   async #connect(): Promise<void> {
-    const { socket, writer } = await openConnection(this.#directory, this.#onFrame)
+    const { socket, writer } = await openConnection((options) => findBroker(this.#directory, options), this.#onFrame)
     this.#socket = socket
     this.writer = writer
     socket.once('close', () => this.#onLost(socket))

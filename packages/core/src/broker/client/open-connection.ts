@@ -1,11 +1,10 @@
-import type { Socket } from 'node:net'
+import type { IpcNetConnectOpts, Socket } from 'node:net'
 import { HttpSysError } from '../../base/errors.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
 import { FRAME_HELLO, HEADER_BYTES } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
-import { findBroker } from './find-broker.ts'
 
 /** A broker answers at once, unless it is stopped or the machine is very busy. */
 const HELLO_TIMEOUT_MS = 15_000
@@ -16,13 +15,16 @@ export interface OpenConnection {
   readonly writer: FrameWriter
 }
 
+/** Makes a socket to the broker. */
+export type ConnectSocket = (options: Omit<IpcNetConnectOpts, 'path'>) => Promise<Socket>
+
 /**
- * Connects to the broker of a runtime directory, which is started when there is none; `onFrame` gets all frames behind HELLO.
+ * Says HELLO to the broker on a new socket; `onFrame` gets all frames behind its own.
  *
- * @throws HttpSysError `ETIMEDOUT` when no broker can be started or it says nothing, `EPROTO` when it is of another version,
- * `ECONNRESET` when it was just leaving
+ * @throws HttpSysError `ETIMEDOUT` when it says nothing, `EPROTO` when it is of another version, `ECONNRESET` when it was just
+ * leaving, and what `connectSocket` throws
  */
-export async function openConnection(directory: string, onFrame: OnFrame): Promise<OpenConnection> {
+export async function openConnection(connectSocket: ConnectSocket, onFrame: OnFrame): Promise<OpenConnection> {
   const buffer = Buffer.allocUnsafeSlow(64 * 1024)
   let onHello: ((error?: unknown) => void) | null = null
   const reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
@@ -30,7 +32,7 @@ export async function openConnection(directory: string, onFrame: OnFrame): Promi
     if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
     onHello()
   })
-  const socket: Socket = await findBroker(directory, {
+  const socket: Socket = await connectSocket({
     onread: {
       buffer,
       callback: (length: number) => {

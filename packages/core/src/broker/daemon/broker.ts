@@ -1,12 +1,15 @@
 import { HttpSysError } from '../../base/errors.ts'
+import { packageVersion } from '../../base/package-version.ts'
+import { completeQueueSettings } from '../../base/queue-settings.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
-import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
+import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
-import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
+import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED, FRAME_REVOKED, FRAME_STATUS_REPLY } from '../protocol/frames.ts'
+import type { BrokerStatus } from '../protocol/status.ts'
 import { startClock } from './coarse-clock.ts'
 import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
-import type { Http1Host, Http1Timeouts } from './http1/http1-connection.ts'
+import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
 import { OwnerPeer } from './owner-peer.ts'
@@ -15,22 +18,24 @@ import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
 import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { Router } from './router.ts'
-
-/** HTTP.SYS's defaults: 120 s each. */
-const DEFAULT_TIMEOUTS: Http1Timeouts = { headerWait: 120_000, entityBody: 120_000, idleConnection: 120_000 }
+import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
+import type { ServerLimits } from './server-limits.ts'
 
 /** Settings of a {@link Broker}. */
 export interface BrokerOptions {
   readonly engine: Engine
   /** Where owner processes connect. */
   readonly socketPath: string
-  /** Timeouts of client connections in milliseconds; those not given are HTTP.SYS's 120 s. */
-  readonly timeouts?: Partial<Http1Timeouts>
+  /** Those not given are HTTP.SYS's. */
+  readonly limits?: Partial<ServerLimits>
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
   /** Called whenever the last owner process has gone, and once at the start. */
   readonly onIdle?: () => void
 }
+
+/** Of connections that are not let in. */
+const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} }
 
 /**
  * The broker: owns the TCP ports and hands every request to the process that claimed the longest matching prefix.
@@ -38,9 +43,10 @@ export interface BrokerOptions {
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
 export class Broker implements PeerHost, Http1Host {
-  readonly timeouts: Http1Timeouts
+  readonly limits: ServerLimits
   readonly #options: BrokerOptions
   readonly #router = new Router<RequestQueueEntry>()
+  readonly #entries = new Set<RequestQueueEntry>()
   readonly #listeners: Listeners
   readonly #handOvers = new HandOvers()
   readonly #privatePorts = new PrivatePorts()
@@ -50,10 +56,12 @@ export class Broker implements PeerHost, Http1Host {
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #lastEpoch = 0
+  /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
+  readonly #reasons = new Map<string, number>()
 
   private constructor(options: BrokerOptions) {
     this.#options = options
-    this.timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+    this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
     this.#listeners = new Listeners(options.engine, (connection, port) => this.#onClient(connection, port))
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
@@ -74,11 +82,20 @@ export class Broker implements PeerHost, Http1Host {
     return this.#peers.size === 0
   }
 
-  /** Requests that wait for an owner. */
-  get waitingRequests(): number {
-    let count = 0
-    for (const connection of this.#connections) if (connection.isHeld) count++
-    return count
+  /** What is going on. */
+  status(): BrokerStatus {
+    return {
+      pid: process.pid,
+      version: packageVersion(),
+      node: process.version,
+      engine: this.#options.engine.name,
+      uptime: Math.round(process.uptime()),
+      connections: this.#connections.size,
+      ports: this.#listeners.status,
+      queues: [...this.#entries].map((entry) => entry.status),
+      limits: { ...this.limits },
+      reasons: Object.fromEntries(this.#reasons),
+    }
   }
 
   /** Stops listening, cuts owners and clients off, and frees every port. */
@@ -110,6 +127,10 @@ export class Broker implements PeerHost, Http1Host {
       this.#unregister(claim, 'released')
     }
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
+  }
+
+  onStatus(peer: OwnerPeer): void {
+    peer.writer.text(FRAME_STATUS_REPLY, 0, 0, 0, JSON.stringify(this.status()), 'utf8')
   }
 
   onPeerClosed(peer: OwnerPeer): void {
@@ -145,7 +166,17 @@ export class Broker implements PeerHost, Http1Host {
     this.#claims.set(peer, new Map())
   }
 
+  count(reason: string): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
+  }
+
   #onClient(connection: EngineConnection, port: number): void {
+    const { maxServerConnections } = this.limits
+    if (maxServerConnections > 0 && this.#connections.size >= maxServerConnections) {
+      this.count('Connections_Refused')
+      connection.handler = REFUSED
+      return connection.destroy()
+    }
     const client = new Http1Connection(connection, this.#router.routesOf(port), this)
     connection.handler = client
     this.#connections.add(client)
@@ -175,7 +206,8 @@ export class Broker implements PeerHost, Http1Host {
       }
       const claim: OwnerClaim = { peer, id: claimId, entry, mode, epoch: epoch ?? this.#nextEpoch() }
       // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
-      entry.settings = privatePort === undefined ? prefix.settings : { ...prefix.settings, holdFor: 0 }
+      const queue = completeQueueSettings(prefix.settings)
+      entry.settings = privatePort === undefined ? queue : { ...queue, holdFor: 0 }
       if (entry.isOrphaned) void this.#release(entry.prefix, port)
       entry.join(claim)
       claims.set(claimId, claim)
@@ -206,7 +238,10 @@ export class Broker implements PeerHost, Http1Host {
   #entryFor(prefix: UrlPrefix, port: number, epoch: number | undefined): RequestQueueEntry | null {
     const fresh = new RequestQueueEntry(prefix, port)
     const entry = this.#router.add(prefix, port, fresh)
-    if (entry === undefined) return fresh
+    if (entry === undefined) {
+      this.#entries.add(fresh)
+      return fresh
+    }
     const { owners } = entry
     if (owners.length === 0 || prefix.mode === 'attach') return entry
     const isLatest = epoch === undefined || owners.every((owner) => owner.epoch < epoch)
@@ -243,6 +278,7 @@ export class Broker implements PeerHost, Http1Host {
   /** The prefix is nobody's any more. */
   #retire(entry: RequestQueueEntry): void {
     this.#router.remove(entry.prefix, entry.port)
+    this.#entries.delete(entry)
     entry.retire()
     void this.#release(entry.prefix, entry.port)
   }

@@ -3,6 +3,7 @@ import type { Engine, EngineConnection, EngineListener } from '../engine/engine.
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
 import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
+import type { PortStatus } from '../protocol/status.ts'
 
 interface Port {
   readonly number: number
@@ -83,6 +84,13 @@ export class Listeners {
       if (index !== -1) port.scopes.splice(index, 1)
       await this.#narrow(port)
     })
+  }
+
+  get status(): PortStatus[] {
+    return [...this.#ports.values()].map(({ number, listeners }) => ({
+      port: number,
+      addresses: [...listeners.keys()],
+    }))
   }
 
   /** Whether any claim holds the port. */

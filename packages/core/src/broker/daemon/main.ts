@@ -1,10 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isBroken } from '../../base/url-prefix-syntax.ts'
 import { NetEngine } from '../engine/net/net-engine.ts'
 import { publish } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { Broker } from './broker.ts'
+import { readServerLimits } from './server-limits.ts'
+import type { ServerLimits } from './server-limits.ts'
 
 /** How long a broker that nobody asked for by hand stays without any owner process; milliseconds. */
 const IDLE_EXIT_MS = readMilliseconds('HTTPSYS_BROKER_IDLE_EXIT', 10_000)
@@ -25,6 +28,7 @@ async function main(): Promise<void> {
   const broker: Broker = await Broker.start({
     engine: new NetEngine(),
     socketPath: privatePath,
+    limits: readLimits(),
     onIdle: leaveWhenIdle,
     onViolation: (pid, error) =>
       console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
@@ -38,6 +42,13 @@ async function main(): Promise<void> {
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
+}
+
+function readLimits(): Partial<ServerLimits> {
+  const limits = readServerLimits(process.env)
+  if (!isBroken(limits)) return limits
+  console.error(`${limits.reason}: using HTTP.SYS's limits. ${limits.remedy}.`)
+  return {}
 }
 
 /** A wrong value must not keep the apps from listening: it is noted, and the default used. */

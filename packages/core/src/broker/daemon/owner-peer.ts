@@ -21,6 +21,7 @@ import {
   FRAME_INFORMATIONAL,
   FRAME_RELEASE,
   FRAME_RESPONSE,
+  FRAME_STATUS,
   FRAME_TRAILERS,
   HEADER_BYTES,
   RESPONSE_FIXED_BYTES,
@@ -35,6 +36,7 @@ import { SlotTable } from './slot-table.ts'
 export interface PeerHost {
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
   onRelease(peer: OwnerPeer, claimId: number): void
+  onStatus(peer: OwnerPeer): void
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
   onPeerClosed(peer: OwnerPeer): void
@@ -159,6 +161,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     }
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_RELEASE) return this.#host.onRelease(this, id)
+    if (type === FRAME_STATUS) return this.#host.onStatus(this)
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.

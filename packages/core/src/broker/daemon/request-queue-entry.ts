@@ -1,11 +1,9 @@
-import type { QueueSettings } from '../../base/queue-settings.ts'
+import { DEFAULT_QUEUE_SETTINGS } from '../../base/queue-settings.ts'
+import type { CompleteQueueSettings } from '../../base/queue-settings.ts'
 import type { ClaimMode, UrlPrefix } from '../../base/url-prefix.ts'
+import type { QueueStatus } from '../protocol/status.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 
-/** HTTP.SYS's default. */
-const DEFAULT_QUEUE_LENGTH = 1000
-/** HTTP.SYS's default of RequestQueue. */
-const DEFAULT_REQUEST_QUEUE_TIMEOUT_MS = 120_000
 const DEFAULT_HOLD_MS = 2000
 
 /** One owner's share of a request queue. */
@@ -43,7 +41,11 @@ export class RequestQueueEntry {
   readonly port: number
   readonly owners: OwnerClaim[] = []
   /** The newest claim's. */
-  settings: QueueSettings = {}
+  settings: CompleteQueueSettings = DEFAULT_QUEUE_SETTINGS
+  /** Client connections whose last request came here. */
+  connections = 0
+  /** Requests handed to owners so far. */
+  requests = 0
   isGone = false
   #next = 0
   readonly #waiting = new Set<HeldRequest>()
@@ -59,14 +61,24 @@ export class RequestQueueEntry {
     return this.#holdTimer !== undefined
   }
 
+  get status(): QueueStatus {
+    return {
+      prefix: this.prefix.withPort(this.port).href,
+      state: this.isOrphaned ? 'orphaned' : 'serving',
+      owners: this.owners.map(({ peer, mode, epoch }) => {
+        const since = new Date(epoch).toISOString()
+        return { pid: peer.pid, mode, since, queuedBytes: peer.writer.queuedBytes }
+      }),
+      requests: this.requests,
+      waiting: this.#waiting.size,
+      connections: this.connections,
+      settings: this.settings,
+    }
+  }
+
   /** How many requests wait. */
   get waitingCount(): number {
     return this.#waiting.size
-  }
-
-  /** How long a request may wait for an owner that does not read; milliseconds. */
-  get requestQueueTimeout(): number {
-    return this.settings.requestQueueTimeout ?? DEFAULT_REQUEST_QUEUE_TIMEOUT_MS
   }
 
   /** The owner that gets the next request: in turn, without those that have too much waiting already; null when there is none. */
@@ -98,7 +110,7 @@ export class RequestQueueEntry {
 
   /** Lets a request wait; returns false when the queue is full. */
   hold(request: HeldRequest): boolean {
-    if (this.#waiting.size >= (this.settings.queueLength ?? DEFAULT_QUEUE_LENGTH)) return false
+    if (this.#waiting.size >= this.settings.queueLength) return false
     this.#waiting.add(request)
     return true
   }

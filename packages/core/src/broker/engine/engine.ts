@@ -28,6 +28,10 @@ export interface EngineConnection {
   handler: EngineConnectionHandler
   /** More is queued than the connection wants; `onDrain` tells when that is over. */
   readonly isFull: boolean
+  /** Something waits here because the operating system takes no more. */
+  readonly hasQueued: boolean
+  /** Bytes that the other side has received so far; where the system does not tell, those that it has taken. */
+  readonly takenBytes: number
   /** Sends text, one byte a character. */
   writeText(latin1: string): void
   /** Sends a copy of `bytes[start, end)`. */

@@ -37,6 +37,9 @@ export const FRAME_HAND_OVER = 22
 /** Close a client's connection if it is idle and this owner was the last to answer on it. */
 export const FRAME_CLOSE_IDLE = 23
 
+/** What is going on? */
+export const FRAME_STATUS = 24
+
 // Broker to owner.
 export const FRAME_CLAIMED = 32
 export const FRAME_REFUSED = 33
@@ -54,6 +57,9 @@ export const FRAME_CLIENT_ERROR = 41
 
 /** Another process has taken the claim's prefix over: no request for it follows, what was begun goes on. */
 export const FRAME_REVOKED = 42
+
+/** The answer to STATUS. */
+export const FRAME_STATUS_REPLY = 43
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1

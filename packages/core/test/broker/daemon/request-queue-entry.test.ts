@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
+import { completeQueueSettings } from '../../../src/base/queue-settings.ts'
 import type { QueueSettings } from '../../../src/base/queue-settings.ts'
 import type { HeldRequest, OwnerClaim } from '../../../src/broker/daemon/request-queue-entry.ts'
 import { RequestQueueEntry } from '../../../src/broker/daemon/request-queue-entry.ts'
@@ -10,7 +11,7 @@ interface FakePeer {
 
 function entryWith(count: number, settings: QueueSettings = {}): RequestQueueEntry {
   const entry = new RequestQueueEntry(UrlPrefix.parse('http://localhost:0/2/'), 4711)
-  entry.settings = settings
+  entry.settings = completeQueueSettings(settings)
   for (let id = 0; id < count; id++) entry.join(ownerOf(entry, id))
   return entry
 }

@@ -1,14 +1,17 @@
+import { DEFAULT_SERVER_LIMITS } from '../server-limits.ts'
 import { HOST, TARGET, TOKEN, VALUE, equalsIgnoringCase } from './characters.ts'
 import {
   REJECT_CODING,
   REJECT_CONNECT,
   REJECT_CONTENT_LENGTH,
   REJECT_FIELD,
+  REJECT_FIELD_TOO_LONG,
   REJECT_FRAMING,
   REJECT_HEAD_TOO_LONG,
   REJECT_HOST,
   REJECT_LINE,
   REJECT_LINE_BREAK,
+  REJECT_SEGMENTS,
   REJECT_TARGET,
   REJECT_TARGET_TOO_LONG,
   REJECT_VERB,
@@ -24,8 +27,6 @@ export const FORM_ASTERISK = 2
 /** `host:port`, with CONNECT only */
 export const FORM_AUTHORITY = 3
 
-/** HTTP.SYS's MaxRequestBytes. */
-export const DEFAULT_MAX_HEAD_BYTES = 16_384
 /** More fields than any client sends; each costs an app two strings. */
 const MAX_FIELDS = 256
 const MAX_METHOD_BYTES = 32
@@ -70,8 +71,13 @@ export class HeadParser {
   hostEnd = -1
   /** The port alone tells the owner: the Host field may be anything, and CONNECT has somewhere to go. Set before each `parse`. */
   isRoutedByPort = false
-  /** Longest head, the final empty line included. */
-  maxHeadBytes: number
+  // Limits, set before each `parse`; 0 for none, but for the first.
+  /** Longest head in bytes, the final empty line included. */
+  maxHeadBytes = DEFAULT_SERVER_LIMITS.maxRequestBytes
+  /** Longest field, name and value. */
+  maxFieldBytes = 0
+  maxSegmentBytes = 0
+  maxSegments = 0
   targetForm: 0 | 1 | 2 | 3 = FORM_ORIGIN
   /** The path of the target, without the query; empty for `*` and for an absolute form without path. */
   pathStart = 0
@@ -84,11 +90,6 @@ export class HeadParser {
   #hasUpgradeOption = false
   #hasClose = false
   #hasKeepAlive = false
-
-  /** @param options - `maxHeadBytes`: longest head in bytes, the final empty line included */
-  constructor(options: { maxHeadBytes?: number } = {}) {
-    this.maxHeadBytes = options.maxHeadBytes ?? DEFAULT_MAX_HEAD_BYTES
-  }
 
   /**
    * Reads the head at `bytes[start, end)`.
@@ -201,7 +202,23 @@ export class HeadParser {
     while (position < end && bytes[position] !== QUESTION_MARK) position++
     this.pathStart = start
     this.pathEnd = position
-    return 1
+    const { maxSegmentBytes, maxSegments } = this
+    const length = position - start
+    // A short path keeps both limits, whatever is in it.
+    const isLong = (maxSegmentBytes > 0 && length > maxSegmentBytes) || (maxSegments > 0 && length > maxSegments)
+    return isLong && !this.#hasFittingSegments(bytes) ? REJECT_SEGMENTS : 1
+  }
+
+  #hasFittingSegments(bytes: Uint8Array): boolean {
+    let count = 0
+    let segmentStart = this.pathStart + 1
+    for (let position = segmentStart; position <= this.pathEnd; position++) {
+      if (position < this.pathEnd && bytes[position] !== SLASH) continue
+      if (this.maxSegmentBytes > 0 && position - segmentStart > this.maxSegmentBytes) return false
+      if (position > segmentStart) count++
+      segmentStart = position + 1
+    }
+    return this.maxSegments === 0 || count <= this.maxSegments
   }
 
   #fields(bytes: Uint8Array, start: number, end: number): number {
@@ -241,6 +258,7 @@ export class HeadParser {
       let valueEnd = position
       while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === TAB)) valueEnd--
       position += 2
+      if (valueEnd - name > this.maxFieldBytes && this.maxFieldBytes > 0) return REJECT_FIELD_TOO_LONG
       const verdict = this.#known(bytes, name, nameEnd, value, valueEnd)
       if (verdict < 0) return verdict
     }

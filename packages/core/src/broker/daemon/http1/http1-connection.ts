@@ -1,4 +1,6 @@
 import { latin1 } from '../../../base/latin1.ts'
+import { DEFAULT_QUEUE_SETTINGS } from '../../../base/queue-settings.ts'
+import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import { clock } from '../coarse-clock.ts'
@@ -7,7 +9,8 @@ import { PendingBytes } from '../pending-bytes.ts'
 import type { HeldRequest, OwnerClaim, RequestQueueEntry } from '../request-queue-entry.ts'
 import { MISS_AMBIGUOUS, MISS_BAD_HOST, MISS_HOST } from '../router.ts'
 import type { PortRoutes, RouteMiss } from '../router.ts'
-import { DEFAULT_MAX_HEAD_BYTES, FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
+import type { ServerLimits } from '../server-limits.ts'
+import { FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import type { ExchangeCarrier } from './http1-exchange.ts'
 import { announceAccepted } from './private-port.ts'
@@ -19,30 +22,25 @@ import {
   BAD_HOST,
   NO_PREFIX,
   QUEUE_FULL,
+  REJECT_BODY_TOO_LONG,
   REJECT_EOF,
   REJECT_TIMEOUT,
   TIMER_REQUEST_QUEUE,
+  TOO_MANY_CONNECTIONS,
   UNKNOWN_HOST,
   parserCodeOf,
   rejectOf,
 } from './reject.ts'
 import type { Reject } from './reject.ts'
 import { RetainedRequest } from './retained-request.ts'
-
-/** Timeouts of a connection, in milliseconds. */
-export interface Http1Timeouts {
-  /** From the first byte of a head to its end (HTTP.SYS: HeaderWait). */
-  readonly headerWait: number
-  /** Between two pieces of an entity body that somebody waits for (HTTP.SYS: EntityBody). */
-  readonly entityBody: number
-  /** Between a response and the next request (HTTP.SYS: IdleConnection). */
-  readonly idleConnection: number
-}
+import { SendRate } from './send-rate.ts'
 
 /** What connections need of the broker. */
 export interface Http1Host {
-  readonly timeouts: Http1Timeouts
+  readonly limits: ServerLimits
   onConnectionClosed(connection: Http1Connection): void
+  /** The broker has answered or ended something by itself; reasons are HTTPERR's. */
+  count(reason: string): void
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
   privatePort(port: number, localAddress: string): PrivatePort | undefined
 }
@@ -55,9 +53,6 @@ const LONG_HEAD_BYTES = 16 * 1024
 const LINGER_MS = 2000
 
 const NO_BYTES = Buffer.alloc(0)
-
-/** A 503 that does not say why. */
-const UNAVAILABLE: Reject = { status: 503, reason: '', detail: '' }
 
 /** Parsing is synchronous, so one parser serves all connections. */
 const parser = new HeadParser()
@@ -85,11 +80,15 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** Bytes are being used further up the stack: it goes on there with the next request. */
   #isTaking = false
   #lastActivity = clock.seconds
-  /** When the request under way, or the one that is awaited, began; seconds. */
-  #requestStart = clock.seconds
+  readonly #openedAt = clock.seconds
+  /** When the first byte of the head under way came; seconds. */
+  #headStart = clock.seconds
+  /** Since when the request waits for an owner; seconds. */
+  #heldSince = 0
   #hasServed = false
+  readonly #sendRate = new SendRate()
   #lastOwner: OwnerPeer | null = null
-  /** Of the request under way. */
+  /** Of the request under way, or of the last one: there the connection counts. */
   #entry: RequestQueueEntry | null = null
   /** What was handed over of the request under way, while another owner could still take it. */
   readonly #retained = new RetainedRequest()
@@ -113,12 +112,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
     this.#isLoopback = isLoopbackAddress(connection.localAddress)
-    this.#exchange = new Http1Exchange(connection, this, host.timeouts.idleConnection)
-  }
-
-  /** Its request waits for an owner. */
-  get isHeld(): boolean {
-    return this.#state === 'held'
+    this.#exchange = new Http1Exchange(connection, this, host.limits.idleConnectionTimeout)
   }
 
   /** Begins: on a private port the owner hears of it. */
@@ -131,7 +125,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onData(bytes: Buffer, start: number, end: number): void {
     this.#lastActivity = clock.seconds
-    if (this.#state === 'head' && this.#pending === null && this.#hasServed) this.#requestStart = clock.seconds
+    if (this.#state === 'head' && this.#pending === null) this.#headStart = clock.seconds
     const pending = this.#pending
     if (pending === null) return this.#take(bytes, start, end)
     pending.append(bytes, start, end)
@@ -158,6 +152,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onClose(): void {
     if (this.#state === 'held') this.#entry?.forget(this)
+    if (this.#entry !== null) this.#entry.connections--
     this.#state = 'closed'
     this.#exchange.onClientGone(DISCONNECT_RESET)
     for (const [peer, id] of this.#announced) peer.forget(id)
@@ -171,13 +166,15 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   checkTimeouts(): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
-    const queue = this.#state === 'held' ? this.#entry : null
-    if (queue !== null && (clock.seconds - this.#requestStart) * 1000 > queue.requestQueueTimeout) {
-      queue.forget(this)
+    const { minSendRate, requestQueueTimeout } = this.#queueSettings
+    if (this.#state === 'held' && this.#hasPassed(requestQueueTimeout, this.#heldSince)) {
+      this.#entry!.forget(this)
       return this.#turnAway(TIMER_REQUEST_QUEUE)
     }
-    const limit = this.#timeout()
-    if ((clock.seconds - this.#lastActivity) * 1000 > limit) this.#connection.destroy()
+    const reason = this.#sendRate.isBelow(minSendRate, this.#connection) ? 'Timer_MinBytesPerSecond' : this.#timer()
+    if (reason === null) return
+    if (reason !== '') this.#host.count(reason)
+    this.#connection.destroy()
   }
 
   /** The port is no longer listened on: closes now when idle, else after the response under way. */
@@ -213,6 +210,10 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   // Requests of the exchange
 
+  count(reason: string): void {
+    this.#host.count(reason)
+  }
+
   get isOnPrivatePort(): boolean {
     return this.#host.privatePort(this.localPort, this.localAddress) !== undefined
   }
@@ -234,13 +235,12 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   onExchangeEnd(isPersistent: boolean): void {
     if (this.#state !== 'exchange') return
-    this.#entry = null
     this.#wasTakenBack = false
     this.#retained.clear()
     if (!isPersistent) return this.#close()
     this.#state = 'head'
     this.#hasServed = true
-    this.#requestStart = clock.seconds
+    this.#headStart = clock.seconds
     if (this.#isTaking) return
     if (this.#pending !== null) this.#takePending()
     else if (this.#hasEnded) return this.#close()
@@ -334,8 +334,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   #takeHead(bytes: Buffer, start: number, end: number): number {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
-    parser.isRoutedByPort = port !== undefined
-    parser.maxHeadBytes = port?.limits.maxHeaderBytes || DEFAULT_MAX_HEAD_BYTES
+    this.#setLimits(port)
     const bodyStart = parser.parse(bytes, start, end)
     if (bodyStart === 0) return start
     if (bodyStart < 0) {
@@ -348,11 +347,12 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
       return start
     }
     this.#state = 'exchange'
-    this.#exchange.begin(parser, isHeadRequest(bytes))
+    this.#exchange.begin(parser, isHeadRequest(bytes), this.#queueSettings.maxBodySize)
     if ('status' in claim) {
       this.#answer(claim)
       return bodyStart
     }
+    claim.entry.requests++
     this.#lastOwner = claim.peer
     const connectionId = this.#announce(claim.peer)
     const next = connectionId === -1 ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)
@@ -363,6 +363,16 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     if (port === undefined && isIdempotent(bytes)) this.#retained.begin(bytes, start, next)
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
     return next
+  }
+
+  #setLimits(port: PrivatePort | undefined): void {
+    const { limits } = this.#host
+    const isShared = port === undefined
+    parser.isRoutedByPort = !isShared
+    parser.maxHeadBytes = port?.limits.maxHeaderBytes || limits.maxRequestBytes
+    parser.maxFieldBytes = isShared ? limits.maxFieldLength : 0
+    parser.maxSegmentBytes = isShared ? limits.urlSegmentMaxLength : 0
+    parser.maxSegments = isShared ? limits.urlSegmentMaxCount : 0
   }
 
   /** The owner of the longest matching prefix, or what the client is told instead; `hold` when the request has to wait. */
@@ -378,10 +388,18 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     const path = parser.pathEnd > parser.pathStart ? latin1(bytes, parser.pathStart, parser.pathEnd) : '/'
     const entry = this.#routes.find(host, path, this.localAddress, this.#isLoopback)
     if (typeof entry === 'number') return describeMiss(entry)
-    this.#entry = entry
+    const { maxBodySize } = entry.settings
+    if (maxBodySize > 0 && parser.contentLength > maxBodySize) return rejectOf(REJECT_BODY_TOO_LONG)
+    if (entry !== this.#entry) {
+      if (this.#entry !== null) this.#entry.connections--
+      this.#entry = entry
+      entry.connections++
+    }
+    const { maxConnections } = entry.settings
+    if (maxConnections > 0 && entry.connections > maxConnections) return TOO_MANY_CONNECTIONS
     const claim = entry.pick()
     if (claim !== null) return claim
-    this.#requestStart = clock.seconds
+    this.#heldSince = clock.seconds
     return entry.hold(this) ? 'hold' : QUEUE_FULL
   }
 
@@ -393,9 +411,13 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** Answers the request that has just begun without an owner. */
   #answer(reject: Reject): void {
+    // Reading what nobody may send would help nobody.
+    if (reject.status === 413) this.#exchange.endAfterResponse()
     const verbosity = reject.status === 503 ? this.#entry?.settings.verbosity503 : 'full'
-    if (verbosity === 'basic') this.#connection.destroy()
-    else this.#exchange.answer(verbosity === 'limited' ? UNAVAILABLE : reject)
+    if (verbosity === 'basic') {
+      this.#host.count(reject.reason)
+      this.#connection.destroy()
+    } else this.#exchange.answer(reject, verbosity !== 'limited')
   }
 
   /** The id under which an owner knows this connection; -1 when the owner has none left. */
@@ -437,8 +459,9 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** Whether a private port's own limits have passed; node:http counts from the first moment of the connection or request. */
   #isTooSlow({ limits }: PrivatePort): boolean {
-    const elapsed = (clock.seconds - this.#requestStart) * 1000
-    const isOver = (limit: number): boolean => limit > 0 && elapsed > limit
+    // Of a connection's first request the connection's own first moment counts.
+    const since = this.#hasServed ? this.#headStart : this.#openedAt
+    const isOver = (limit: number): boolean => limit > 0 && this.#hasPassed(limit, since)
     if (this.#state === 'head') {
       const isBegun = this.#pending !== null || !this.#hasServed
       return isBegun && (isOver(limits.headersTimeout) || isOver(limits.requestTimeout))
@@ -454,18 +477,37 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     this.resumeReading()
   }
 
-  #timeout(): number {
-    const { timeouts } = this.#host
+  /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */
+  #timer(): string | null {
+    const { headerWaitTimeout, idleConnectionTimeout } = this.#host.limits
+    const hasPassed = (limit: number): boolean => this.#hasPassed(limit, this.#lastActivity)
     switch (this.#state) {
       case 'head':
-        return this.#pending === null ? timeouts.idleConnection : timeouts.headerWait
+        if (this.#pending === null) return hasPassed(idleConnectionTimeout) ? 'Timer_ConnectionIdle' : null
+        return this.#hasPassed(headerWaitTimeout, this.#headStart) ? 'Timer_HeaderWait' : null
       case 'exchange':
-        return this.#exchange.isAwaitingBody && !this.#isPaused ? timeouts.entityBody : Infinity
+        return this.#isBodyLate() ? 'Timer_EntityBody' : null
       case 'closing':
-        return LINGER_MS
+        return hasPassed(LINGER_MS) ? '' : null
       default:
-        return Infinity
+        return null
     }
+  }
+
+  #isBodyLate(): boolean {
+    const { entityBodyTimeout, drainEntityBodyTimeout } = this.#queueSettings
+    const drainingSince = this.#exchange.drainingSince
+    if (drainingSince !== -1) return this.#hasPassed(drainEntityBodyTimeout, drainingSince)
+    const isAwaited = this.#exchange.isAwaitingBody && !this.#isPaused
+    return isAwaited && this.#hasPassed(entityBodyTimeout, this.#lastActivity)
+  }
+
+  get #queueSettings(): CompleteQueueSettings {
+    return this.#entry?.settings ?? DEFAULT_QUEUE_SETTINGS
+  }
+
+  #hasPassed(limitMs: number, since: number): boolean {
+    return (clock.seconds - since) * 1000 > limitMs
   }
 }
 

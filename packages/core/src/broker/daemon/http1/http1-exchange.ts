@@ -10,6 +10,7 @@ import {
   RESPONSE_FLAG_RAW,
 } from '../../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
+import { clock } from '../coarse-clock.ts'
 import type { ExchangeSink } from '../exchange-sink.ts'
 import { broken } from '../owner-peer.ts'
 import type { OwnerPeer } from '../owner-peer.ts'
@@ -18,7 +19,7 @@ import type { HeadParser } from './head-parser.ts'
 import { BODY_END, BODY_MORE, RequestBody } from './request-body.ts'
 import { writeClientError } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
-import { ABANDONED } from './reject.ts'
+import { ABANDONED, REJECT_BODY_TOO_LONG } from './reject.ts'
 import type { Reject } from './reject.ts'
 import { writeRequestFrame } from './request-frame.ts'
 import { areSafeFields, isSafeReason } from './response-fields.ts'
@@ -30,6 +31,8 @@ const RETRY_AFTER = 'Retry-After: 1\r\n'
 
 /** What an exchange asks of the connection that carries it. */
 export interface ExchangeCarrier {
+  /** The broker answers by itself; reasons are HTTPERR's. */
+  count(reason: string): void
   /** The client has ended its side and nothing more of it waits to be parsed. */
   readonly isAtEnd: boolean
   /** The connection's port belongs to one claim alone. */
@@ -67,8 +70,12 @@ export class Http1Exchange implements ExchangeSink {
   #id = 0
   #isOwnerDone = true
   #isResponseDone = true
+  /** Seconds. */
+  #responseEnd = 0
   #isUpgrade = false
   #minor: 0 | 1 = 1
+  /** Bytes that the body may still have. */
+  #bodyBytesLeft = Infinity
   /** Bytes of the body that the owner still takes. */
   #bodyCredit = 0
   #isDiscarding = false
@@ -93,11 +100,21 @@ export class Http1Exchange implements ExchangeSink {
     return this.state === 'open' && !this.body.isComplete && !this.#isAwaitingContinue
   }
 
+  /** Since when only the rest of an entity body is read that nobody wants, seconds; -1 when it is not so. */
+  get drainingSince(): number {
+    return this.state === 'open' && this.#isResponseDone && this.#isDiscarding ? this.#responseEnd : -1
+  }
+
   // The client's side
 
-  /** Begins with the request that the parser has just read. */
-  begin(head: HeadParser, isHead: boolean): void {
+  /**
+   * Begins with the request that the parser has just read.
+   *
+   * @param maxBodySize - bytes of the entity body, 0 for no limit
+   */
+  begin(head: HeadParser, isHead: boolean, maxBodySize: number): void {
     this.state = 'open'
+    this.#bodyBytesLeft = maxBodySize === 0 ? Infinity : maxBodySize
     this.body.reset(head)
     this.#response.reset(isHead, head.minor, head.isKeepAlive)
     this.#minor = head.minor
@@ -165,12 +182,14 @@ export class Http1Exchange implements ExchangeSink {
     return true
   }
 
-  /** Answers without an owner; the connection goes on, once the entity body has been read and dropped. */
-  answer({ status, reason, detail }: Reject): void {
+  /** Answers without an owner, with the reason or without; the connection goes on, once the entity body has been read and dropped. */
+  answer({ status, reason, detail }: Reject, isExplained = true): void {
+    this.#carrier.count(reason)
     if (this.#isAwaitingContinue || this.#carrier.isAtEnd) this.#response.isPersistent = false
     const fields = status === 503 ? RETRY_AFTER : ''
-    this.#response.answer(status, fields, reason === '' ? '' : `${reason}: ${detail}\n`)
+    this.#response.answer(status, fields, isExplained ? `${reason}: ${detail}\n` : '')
     this.#isResponseDone = true
+    this.#responseEnd = clock.seconds
     this.#isDiscarding = true
     this.#owner = null
     this.#endIfDone()
@@ -178,6 +197,7 @@ export class Http1Exchange implements ExchangeSink {
 
   /** Refuses what the client sends, which can't be told from the next request: the connection ends with this answer. */
   refuse({ status, reason, detail }: Reject): void {
+    this.#carrier.count(reason)
     if (this.state === 'open') this.onClientGone(DISCONNECT_RESET)
     this.#response.reset(false, 1, false)
     this.#response.answer(status, '', `${reason}: ${detail}\n`)
@@ -202,6 +222,8 @@ export class Http1Exchange implements ExchangeSink {
       if (event < 0) return event
       position = body.position
       if (event === BODY_MORE) return position
+      this.#bodyBytesLeft -= body.end - body.start
+      if (this.#bodyBytesLeft < 0) return REJECT_BODY_TOO_LONG
       const isLast = event === BODY_END
       this.#forward(bytes, body.start, body.end, isLast, isLast ? body.trailers : '')
       if (!isLast) continue
@@ -395,6 +417,7 @@ export class Http1Exchange implements ExchangeSink {
     }
     if (!isLast) return this.grant()
     this.#isResponseDone = true
+    this.#responseEnd = clock.seconds
     this.#onOwnerDone()
     this.#endIfDone()
     // An owner that has answered may still read the body; one that does not has said so with DISCARD.

@@ -41,6 +41,11 @@ export const APP_OFFLINE: Reject = {
   reason: 'AppOffline',
   detail: 'the process that owned this prefix has gone, and no other has claimed it in time.',
 }
+export const TOO_MANY_CONNECTIONS: Reject = {
+  status: 503,
+  reason: 'ConnLimit',
+  detail: 'this prefix has as many connections as it may.',
+}
 export const APP_SHUTDOWN: Reject = { status: 503, reason: 'AppShutdown', detail: 'the server is shutting down.' }
 export const TIMER_REQUEST_QUEUE: Reject = {
   status: 503,
@@ -66,6 +71,9 @@ export const REJECT_TRAILER = -15
 export const REJECT_TIMEOUT = -16
 export const REJECT_EXTENSIONS = -17
 export const REJECT_EOF = -18
+export const REJECT_FIELD_TOO_LONG = -19
+export const REJECT_SEGMENTS = -20
+export const REJECT_BODY_TOO_LONG = -21
 
 const rejects: Record<number, Reject> = {
   [REJECT_LINE]: { status: 400, reason: 'BadRequest', detail: 'The request line is not "METHOD target HTTP/1.1".' },
@@ -83,6 +91,17 @@ const rejects: Record<number, Reject> = {
     status: 431,
     reason: 'RequestLength',
     detail: 'The header fields are longer than the limit.',
+  },
+  [REJECT_FIELD_TOO_LONG]: { status: 431, reason: 'FieldLength', detail: 'A header field is longer than the limit.' },
+  [REJECT_SEGMENTS]: {
+    status: 400,
+    reason: 'URL',
+    detail: 'The path has more segments than the limit, or a longer one.',
+  },
+  [REJECT_BODY_TOO_LONG]: {
+    status: 413,
+    reason: 'EntityTooLarge',
+    detail: 'The entity body is longer than the limit of this prefix.',
   },
   [REJECT_HOST]: { status: 400, reason: 'Hostname', detail: 'Exactly one valid Host field is required.' },
   [REJECT_CONTENT_LENGTH]: {

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { unsentBytes } from '../../../sockets/unsent-bytes.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine.ts'
 
 /** One buffer for all reads: every read is consumed before the next one starts. */
@@ -52,6 +53,15 @@ export class NetConnection implements EngineConnection {
 
   get isFull(): boolean {
     return this.#socket.writableNeedDrain
+  }
+
+  get hasQueued(): boolean {
+    return this.#socket.writableLength > 0
+  }
+
+  get takenBytes(): number {
+    const socket = this.#socket
+    return socket.bytesWritten - socket.writableLength - unsentBytes(this.descriptor)
   }
 
   writeText(latin1: string): void {

@@ -1,0 +1,47 @@
+import { inspect } from 'node:util'
+import type { BrokenRule } from './url-prefix-syntax.ts'
+
+/** A setting: the environment variable that gives it, and the largest number or the texts that it may be. */
+export interface SettingRule {
+  readonly variable: string
+  readonly allowed: number | readonly string[]
+}
+
+/** Of each setting by its name. */
+export type SettingRules<T> = { readonly [Name in keyof Required<T>]: SettingRule }
+
+/** A day: longer than any of these times makes sense, and far below what timers can do. */
+export const MAX_TIME_MS = 86_400_000
+export const MAX_COUNT = 1_000_000_000
+
+/** Takes the settings out of an object that may hold more, and those that it does not have out of the environment. */
+export function readSettings<T>(rules: SettingRules<T>, options: object, env: NodeJS.ProcessEnv): T | BrokenRule {
+  const settings: Record<string, unknown> = {}
+  for (const [name, { variable, allowed }] of Object.entries<SettingRule>(rules)) {
+    const given = (options as Record<string, unknown>)[name]
+    if (given !== undefined) {
+      if (!isAllowed(given, allowed)) return broken(name, given, allowed, `${name}: `)
+      settings[name] = given
+    } else if (env[variable]) {
+      const text = env[variable]
+      const value = typeof allowed === 'number' && /^\d{1,10}$/.test(text) ? Number(text) : text
+      if (!isAllowed(value, allowed)) return broken(variable, text, allowed, `${variable}=`)
+      settings[name] = value
+    }
+  }
+  return settings as T
+}
+
+function isAllowed(value: unknown, allowed: SettingRule['allowed']): boolean {
+  if (typeof allowed !== 'number') return allowed.includes(value as string)
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= allowed
+}
+
+function broken(name: string, value: unknown, allowed: SettingRule['allowed'], assignment: string): BrokenRule {
+  const shown = inspect(value, { depth: 0, breakLength: Infinity }).slice(0, 100)
+  const remedy =
+    typeof allowed === 'number'
+      ? `Write ${assignment}N, N a whole number from 0 to ${allowed}`
+      : `Write one of ${allowed.map((text) => `${assignment}${text}`).join(', ')}`
+  return { reason: `${name} is ${shown}`, remedy }
+}

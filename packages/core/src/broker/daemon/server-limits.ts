@@ -1,0 +1,50 @@
+import { MAX_COUNT, MAX_TIME_MS, readSettings } from '../../base/setting-rules.ts'
+import type { SettingRules } from '../../base/setting-rules.ts'
+import type { BrokenRule } from '../../base/url-prefix-syntax.ts'
+
+/** What holds for every connection of a broker, before it is known which prefix a request is for. Names are HTTP.SYS's. */
+export interface ServerLimits {
+  /** From the first byte of a head to its end; milliseconds. */
+  readonly headerWaitTimeout: number
+  /** Between a response and the next request; milliseconds. */
+  readonly idleConnectionTimeout: number
+  /** Client connections at a time; 0 for no limit. */
+  readonly maxServerConnections: number
+  /** Bytes of one header field, name and value. */
+  readonly maxFieldLength: number
+  /** Bytes of a whole head, the request line included. */
+  readonly maxRequestBytes: number
+  /** Bytes of a segment of a URL's path, as it is on the wire; 0 for no limit. */
+  readonly urlSegmentMaxLength: number
+  /** Segments of a URL's path; 0 for no limit. */
+  readonly urlSegmentMaxCount: number
+}
+
+/** HTTP.SYS's. */
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+  headerWaitTimeout: 120_000,
+  idleConnectionTimeout: 120_000,
+  maxServerConnections: 0,
+  maxFieldLength: 16_384,
+  maxRequestBytes: 16_384,
+  urlSegmentMaxLength: 260,
+  urlSegmentMaxCount: 255,
+}
+
+/** As much as a REQUEST frame can say of a head. */
+const MAX_HEAD_BYTES = 65_535
+
+const RULES: SettingRules<ServerLimits> = {
+  headerWaitTimeout: { variable: 'HTTPSYS_HEADER_WAIT_TIMEOUT', allowed: MAX_TIME_MS },
+  idleConnectionTimeout: { variable: 'HTTPSYS_IDLE_CONNECTION_TIMEOUT', allowed: MAX_TIME_MS },
+  maxServerConnections: { variable: 'HTTPSYS_MAX_SERVER_CONNECTIONS', allowed: MAX_COUNT },
+  maxFieldLength: { variable: 'HTTPSYS_MAX_FIELD_LENGTH', allowed: MAX_HEAD_BYTES },
+  maxRequestBytes: { variable: 'HTTPSYS_MAX_REQUEST_BYTES', allowed: MAX_HEAD_BYTES },
+  urlSegmentMaxLength: { variable: 'HTTPSYS_URL_SEGMENT_MAX_LENGTH', allowed: MAX_HEAD_BYTES },
+  urlSegmentMaxCount: { variable: 'HTTPSYS_URL_SEGMENT_MAX_COUNT', allowed: MAX_HEAD_BYTES },
+}
+
+/** The limits that the environment sets, or what is wrong with one. */
+export function readServerLimits(env: NodeJS.ProcessEnv): Partial<ServerLimits> | BrokenRule {
+  return readSettings<Partial<ServerLimits>>(RULES, {}, env)
+}

@@ -1,0 +1,52 @@
+import type { QueueSettings } from '../../base/queue-settings.ts'
+import type { ClaimMode } from '../../base/url-prefix.ts'
+
+/** One process's share of a queue. */
+export interface OwnerStatus {
+  readonly pid: number
+  readonly mode: ClaimMode
+  /** When it was claimed, ISO 8601. */
+  readonly since: string
+  /** Bytes that wait for the process to read them. */
+  readonly queuedBytes: number
+}
+
+/** A registered prefix. */
+export interface QueueStatus {
+  /** The UrlPrefix string, with the real port. */
+  readonly prefix: string
+  /** `orphaned`: no process serves it, requests wait for the next. */
+  readonly state: 'serving' | 'orphaned'
+  readonly owners: readonly OwnerStatus[]
+  /** Requests handed to owners so far. */
+  readonly requests: number
+  /** Requests that wait. */
+  readonly waiting: number
+  /** Client connections whose last request came here. */
+  readonly connections: number
+  readonly settings: QueueSettings
+}
+
+/** A TCP port that the broker listens on. */
+export interface PortStatus {
+  readonly port: number
+  readonly addresses: readonly string[]
+}
+
+/** What a broker is and has done, as `httpsys status --json` prints it. */
+export interface BrokerStatus {
+  readonly pid: number
+  readonly version: string
+  readonly node: string
+  readonly engine: string
+  /** Seconds. */
+  readonly uptime: number
+  /** Client connections at this moment. */
+  readonly connections: number
+  readonly ports: readonly PortStatus[]
+  readonly queues: readonly QueueStatus[]
+  /** Limits of the whole server, by name. */
+  readonly limits: Readonly<Record<string, number>>
+  /** How often the broker has answered or ended something by itself; names are HTTPERR's where it has one. */
+  readonly reasons: Readonly<Record<string, number>>
+}

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util'
+import type { BrokerStatus, QueueStatus } from '../broker/protocol/status.ts'
+
+/**
+ * `httpsys status`: prints what the broker is doing, as a table or as JSON.
+ *
+ * @param query - asks the broker; undefined when none runs
+ * @throws TypeError for unknown options
+ */
+export async function status(args: string[], query: () => Promise<BrokerStatus | undefined>): Promise<void> {
+  const { values } = parseArgs({ args, options: { json: { type: 'boolean' } } })
+  const found = await query()
+  if (values.json === true) process.stdout.write(`${JSON.stringify(found ?? null, null, 2)}\n`)
+  else process.stdout.write(found === undefined ? 'no broker runs\n' : describe(found))
+}
+
+function describe({ pid, version, node, engine, uptime, ports, queues, connections, reasons }: BrokerStatus): string {
+  const lines = [
+    `broker ${version}, process ${pid}, ${engine} engine on Node ${node}, up ${uptime} s, ${connections} connections`,
+    ...ports.map(({ port, addresses }) => `port ${port} on ${addresses.join(', ')}`),
+    '',
+    ...table([['PREFIX', 'OWNERS', 'REQUESTS', 'WAITING', 'CONNECTIONS'], ...queues.map(rowOf)]),
+  ]
+  const counted = Object.entries(reasons)
+  if (counted.length > 0) {
+    lines.push(
+      '',
+      ...table([['ANSWERED OR ENDED BY THE BROKER', 'TIMES'], ...counted.map(([name, n]) => [name, String(n)])]),
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function rowOf({ prefix, state, owners, requests, waiting, connections }: QueueStatus): string[] {
+  const pids = owners.map(({ pid }) => pid).join(' ')
+  return [prefix, state === 'orphaned' ? 'none now' : pids, String(requests), String(waiting), String(connections)]
+}
+
+/** Columns as wide as their widest cell. */
+function table(rows: string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}

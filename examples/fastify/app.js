@@ -27,4 +27,7 @@ app.get('/live', { websocket: true }, (socket) => socket.send(JSON.stringify({ p
 
 await app.listen(httpsys.prefix(prefix))
 console.log(`ready: http://localhost:${app.server.address().port}${prefix}scores`)
-process.on('SIGTERM', () => void app.close())
+// What is under way is finished; what comes meanwhile waits for the next process.
+process.on('SIGTERM', () => httpsys.retire(app))
+// With HTTPSYS_MODE=takeover the next process comes before this one leaves.
+app.server.on('drain', () => void app.close())

@@ -38,4 +38,5 @@ async function bodyOf(request) {
 const server = app.listen(httpsys.prefix(prefix), () =>
   console.log(`ready: http://localhost:${server.address().port}${prefix}notes`),
 )
-process.on('SIGTERM', () => server.close())
+// What is under way is finished; what comes meanwhile waits for the next process.
+process.on('SIGTERM', () => httpsys.retire(server))

@@ -35,6 +35,6 @@ const app = await NestFactory.create(AppModule, { logger: ['error'] })
 await app.init()
 const server = app.getHttpServer().listen(httpsys.prefix('/nest/'), () => console.log('ready'))
 process.on('SIGTERM', () => {
-  server.close()
+  httpsys.retire(server)
   void app.close()
 })

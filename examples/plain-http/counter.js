@@ -33,7 +33,11 @@ function tell(response) {
 }
 
 server.listen(httpsys.prefix(prefix), () => console.log(`ready: http://localhost:${server.address().port}${prefix}`))
-process.on('SIGTERM', () => {
-  server.close()
-  server.closeAllConnections()
-})
+// What is under way is finished, the endless answers are ended; what comes meanwhile waits for the next process.
+function leave() {
+  for (const open of pages) open.end()
+  httpsys.retire(server)
+}
+process.on('SIGTERM', leave)
+// With HTTPSYS_MODE=takeover the next process comes before this one leaves.
+server.on('drain', leave)

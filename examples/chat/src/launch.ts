@@ -65,10 +65,10 @@ function explain({ code, subject, message }: Failure): string {
 
 async function stop(code: number): Promise<void> {
   // Whoever asks twice does not want to wait.
-  const signal = phase === 'stopping' ? 'SIGKILL' : 'SIGTERM'
+  const isUrgent = phase === 'stopping'
   if (phase === 'running') table.log('Stopping …')
   phase = 'stopping'
-  await Promise.all(processes.map((room) => room.stop(signal)))
+  await Promise.all(processes.map((room) => room.stop(isUrgent)))
   process.exit(code)
 }
 

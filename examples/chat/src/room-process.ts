@@ -81,13 +81,14 @@ export class RoomProcess {
     })
   }
 
-  /** Ends the process, by force when it does not end by itself; resolves when it is gone. */
-  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  /** Ends the process for good, by force when it does not end by itself or it is urgent; resolves when it is gone. */
+  stop(isUrgent = false): Promise<void> {
     clearTimeout(this.#timer)
     this.#set('stopped')
     const child = this.#child
     if (child === undefined) return Promise.resolve()
-    child.kill(signal)
+    if (isUrgent) child.kill('SIGKILL')
+    else if (child.connected) child.disconnect()
     this.#timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
     return new Promise((resolve) => {
       child.once('exit', () => {

@@ -52,21 +52,26 @@ server.on('error', ({ code, subject, message }: HttpSysError) => {
   if (process.connected) process.disconnect()
 })
 
-process.once('SIGTERM', stop)
-if (isAlone) process.once('SIGINT', stop)
+// Whoever comes waits for the process that is started next.
+process.once('SIGTERM', () => stop(true))
+// It has taken the prefix over.
+server.once('drain', () => stop(true))
+if (isAlone) process.once('SIGINT', () => stop(false))
 else {
   // A terminal sends Ctrl-C to every process; the launcher decides what it means.
   process.on('SIGINT', () => {})
   // Without the launcher there is nobody to stop this process.
-  process.once('disconnect', stop)
+  process.once('disconnect', () => stop(false))
 }
 
 let isStopping = false
-function stop(): void {
-  if (isStopping || !server.listening) return
+function stop(hasSuccessor: boolean): void {
+  if (isStopping) return
   isStopping = true
   sockets.close()
-  server.close(() => process.exit())
+  server.once('close', () => process.exit())
+  if (hasSuccessor) httpsys.retire(server)
+  else server.close()
   server.closeIdleConnections()
 }
 

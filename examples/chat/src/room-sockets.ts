@@ -52,7 +52,7 @@ export class RoomSockets {
   /** Says goodbye to everybody, and hangs up on who does not answer. */
   close(): void {
     clearInterval(this.#heartbeat)
-    for (const client of this.#sockets.clients) client.close(1001, 'the process is going away')
+    for (const client of this.#sockets.clients) client.close(1012, 'the process is going away')
     setTimeout(() => this.#sockets.clients.forEach((client) => client.terminate()), GOODBYE_MS).unref()
   }
 

@@ -102,7 +102,7 @@ describe('the launcher', () => {
     const closed = once(guest.socket, 'close')
     const all = await pids(port)
     expect(await chat.stop('SIGINT')).toBe(0)
-    expect(await closed).toEqual([1001, expect.anything()])
+    expect(await closed).toEqual([1012, expect.anything()])
     expect(all.filter(isAlive)).toEqual([])
     expect((await bind(port)).port).toBe(port)
   })

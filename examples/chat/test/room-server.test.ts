@@ -337,7 +337,7 @@ test('SIGTERM says goodbye to who is there and exits with 0', async () => {
   using guest = await Guest.enter(`${url}lobby`)
   const closed = once(guest.socket, 'close')
   expect(await own.stop('SIGTERM')).toBe(0)
-  expect(await closed).toEqual([1001, expect.anything()])
+  expect(await closed).toEqual([1012, expect.anything()])
 })
 
 test.each([[[]], [['0']], [['x']], [['1000']]])('the arguments %j are refused with the usage', async (args) => {

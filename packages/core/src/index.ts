@@ -4,6 +4,7 @@ import { frameworks, mount } from './frameworks/mount.ts'
 import { installListenHook } from './http/listen-hook.ts'
 import { refusePrefixesElsewhere } from './http/other-servers.ts'
 import { middleware } from './http/request-context.ts'
+import { retire } from './http/retire.ts'
 
 // Composition root: here, and only here, the backend is chosen.
 installListenHook(brokerBackend)
@@ -15,8 +16,10 @@ export { UrlPrefix, prefix } from './base/url-prefix.ts'
 export type { PrefixOptions } from './base/url-prefix.ts'
 export type { FetchHandler, Framework, MountContext } from './frameworks/framework.ts'
 export { frameworks, mount } from './frameworks/mount.ts'
+export { retire } from './http/retire.ts'
+export type { Retirable } from './http/retire.ts'
 export { middleware } from './http/request-context.ts'
 export type { RequestContext } from './http/request-context.ts'
 
-const httpsys = { prefix, mount, frameworks, middleware }
+const httpsys = { prefix, mount, retire, frameworks, middleware }
 export default httpsys

@@ -14,7 +14,7 @@ export type Verbosity503 = 'basic' | 'limited' | 'full'
 export interface QueueSettings {
   /**
    * How long requests wait for the next owner when the last one has gone.
-   * @defaultValue 2000 after a process died, 0 after a server was closed; a value that is given counts for both
+   * @defaultValue 2000 after a process died or retired, 0 after a server was closed; a value that is given counts for all
    */
   readonly holdFor?: number | undefined
   /** Requests that wait at most, for the next owner or for one that does not read. @defaultValue 1000 */

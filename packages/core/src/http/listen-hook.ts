@@ -96,6 +96,8 @@ class QueueHandle implements ListenHandle {
   #queue: RequestQueue | null = null
   #isClosed = false
   #isRef = true
+  /** The prefix is for the next process, when the server is closed. */
+  isHeld = false
 
   constructor(
     server: Server & ServerInternals,
@@ -155,7 +157,7 @@ class QueueHandle implements ListenHandle {
   }
 
   async #shutdown(queue: RequestQueue): Promise<void> {
-    await queue.shutdown()
+    await queue.shutdown(this.isHeld)
     this.#binding.release()
     this.#server._connections--
     this.#server._emitCloseIfDrained()
@@ -201,6 +203,12 @@ function hookConnectionMethods(prototype: Server): void {
     process.nextTick(callback, null, binding.connectionCount)
     return this
   }
+}
+
+/** When the server is closed, requests for its prefix wait for the next owner; nothing happens to a server on TCP. */
+export function holdOnClose(server: Server): void {
+  const { _handle: handle } = server as Server & ServerInternals
+  if (handle instanceof QueueHandle) handle.isHeld = true
 }
 
 /** A server that listened on a prefix may listen on TCP the next time. */

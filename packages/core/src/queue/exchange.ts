@@ -145,8 +145,12 @@ export interface RequestQueue {
   /** The prefix as registered, with the real port. */
   readonly prefix: UrlPrefix
   readonly address: QueueAddress
-  /** Gives the prefix back. After the promise resolves no further request arrives; open exchanges go on. */
-  shutdown(): Promise<void>
+  /**
+   * Gives the prefix back. After the promise resolves no further request arrives; open exchanges go on.
+   *
+   * @param isHeld - requests that come meanwhile wait for the next owner, where the backend can do that
+   */
+  shutdown(isHeld?: boolean): Promise<void>
   /** Whether the open queue keeps the process alive; it does unless `false` was set. */
   setRef(isRef: boolean): void
 }

@@ -13,7 +13,7 @@ const script = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))
 const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
 
 /** Work that goes on until it is stopped; the first failure ends it, and surfaces in `stop`. */
-function repeat(work: () => Promise<void>): { stop: () => Promise<number> } {
+function repeat(work: () => Promise<void>): { count: () => number; stop: () => Promise<number> } {
   let isStopped = false
   let count = 0
   const run = (async () => {
@@ -25,7 +25,7 @@ function repeat(work: () => Promise<void>): { stop: () => Promise<number> } {
     await run
     return count
   }
-  return { stop }
+  return { count: () => count, stop }
 }
 
 async function exchange(site: Site, path: string, agent: Agent, body?: Buffer): Promise<string> {
@@ -130,11 +130,12 @@ test('eight processes are replaced one after the other by takeover, and no reque
   expect(Math.min(...counts)).toBeGreaterThan(2)
 })
 
+// A start may take longer than the default of 2 s here.
 test.each([
-  ['SIGTERM', { HTTPSYS_HOLD_FOR: '10000' }, 0],
-  ['SIGKILL', {}, null],
-] as const)('requests wait from %s of an owner until its prefix is claimed again', async (signal, env, exitCode) => {
-  await using site = new Site(script, env)
+  ['SIGTERM', 0],
+  ['SIGKILL', null],
+] as const)('requests wait from %s of an owner until its prefix is claimed again', async (signal, exitCode) => {
+  await using site = new Site(script, { HTTPSYS_HOLD_FOR: '10000' })
   await site.listen('/2/')
   let owner = await site.listen('/1/')
   const agent = new Agent({ keepAlive: true })
@@ -142,9 +143,11 @@ test.each([
   for (let round = 0; round < 3; round++) {
     owner.child.kill(signal)
     expect(await owner.exit()).toBe(exitCode)
+    const before = clients.map((client) => client.count())
     owner = await site.listen('/1/')
+    // A request gets a second chance, but no third.
+    await expect.poll(() => clients.every((client, index) => client.count() > before[index]! + 1)).toBe(true)
   }
-  const counts = await Promise.all(clients.map((client) => client.stop()))
-  expect(Math.min(...counts)).toBeGreaterThan(2)
+  for (const client of clients) await client.stop()
   agent.destroy()
 })

@@ -17,6 +17,7 @@ import {
   FRAME_REQUEST,
   FRAME_RESPONSE,
   FRAME_REVOKED,
+  RELEASE_HOLD,
   RESPONSE_FLAG_HAS_LENGTH,
   RESPONSE_FLAG_OPAQUE,
 } from '../../src/broker/protocol/frames.ts'
@@ -82,8 +83,8 @@ export class RawOwner implements Disposable {
     return { id, port, epoch: granted }
   }
 
-  async release(id: number): Promise<void> {
-    this.send({ type: FRAME_RELEASE, id })
+  async release(id: number, isHeld = false): Promise<void> {
+    this.send({ type: FRAME_RELEASE, flags: isHeld ? RELEASE_HOLD : 0, id })
     await this.next(FRAME_RELEASED)
   }
 

@@ -3,7 +3,7 @@ import type { ExchangeListener, PrivatePortLimits, QueueAddress, RequestQueue } 
 
 /** What a claim needs of the session that holds it. */
 export interface QueueHome {
-  release(queue: BrokerQueue): Promise<void>
+  release(queue: BrokerQueue, isHeld: boolean): Promise<void>
   updateRef(): void
 }
 
@@ -37,8 +37,8 @@ export class BrokerQueue implements RequestQueue {
     this.address = { address: '', family: 'IPv4', port: prefix.port }
   }
 
-  shutdown(): Promise<void> {
-    return this.#home.release(this)
+  shutdown(isHeld = false): Promise<void> {
+    return this.#home.release(this, isHeld)
   }
 
   setRef(isRef: boolean): void {

@@ -30,6 +30,7 @@ import {
   FRAME_REVOKED,
   FRAME_TRAILERS,
   HEADER_BYTES,
+  RELEASE_HOLD,
   REQUEST_FIXED_BYTES,
 } from '../protocol/frames.ts'
 import { SLOT_MASK } from '../protocol/limits.ts'
@@ -95,13 +96,13 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     }
   }
 
-  async release(queue: BrokerQueue): Promise<void> {
+  async release(queue: BrokerQueue, isHeld: boolean): Promise<void> {
     if (!this.#queues.has(queue.id)) return
     const isLive = this.#socket !== null
     if (isLive) {
       await new Promise<void>((resolve) => {
         this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
-        this.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+        this.writer.signal(FRAME_RELEASE, isHeld ? RELEASE_HOLD : 0, 0, queue.id)
         // Also an unref'd server's `close` is waited for.
         this.updateRef()
       })

@@ -119,12 +119,12 @@ export class Broker implements PeerHost, Http1Host {
     )
   }
 
-  onRelease(peer: OwnerPeer, claimId: number): void {
+  onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void {
     const claims = this.#claims.get(peer)
     const claim = claims?.get(claimId)
     if (claims !== undefined && claim !== undefined) {
       claims.delete(claimId)
-      this.#unregister(claim, 'released')
+      this.#unregister(claim, departure)
     }
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
   }
@@ -137,7 +137,7 @@ export class Broker implements PeerHost, Http1Host {
     this.#peers.delete(peer)
     const claims = this.#claims.get(peer)
     this.#claims.delete(peer)
-    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'died')
+    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
     if (this.#peers.size === 0) this.#options.onIdle?.()
   }
 

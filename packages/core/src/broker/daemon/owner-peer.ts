@@ -24,18 +24,20 @@ import {
   FRAME_STATUS,
   FRAME_TRAILERS,
   HEADER_BYTES,
+  RELEASE_HOLD,
   RESPONSE_FIXED_BYTES,
   RESPONSE_FLAG_HAS_LENGTH,
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
 import type { ExchangeSink } from './exchange-sink.ts'
+import type { Departure } from './request-queue-entry.ts'
 import { SlotTable } from './slot-table.ts'
 
 /** What a peer asks of the broker; the rest goes straight between the peer and its exchanges. */
 export interface PeerHost {
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
-  onRelease(peer: OwnerPeer, claimId: number): void
+  onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void
   onStatus(peer: OwnerPeer): void
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
@@ -160,7 +162,9 @@ export class OwnerPeer implements EngineConnectionHandler {
       return
     }
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
-    if (type === FRAME_RELEASE) return this.#host.onRelease(this, id)
+    if (type === FRAME_RELEASE) {
+      return this.#host.onRelease(this, id, (flags & RELEASE_HOLD) === 0 ? 'released' : 'left')
+    }
     if (type === FRAME_STATUS) return this.#host.onStatus(this)
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
     const exchange = this.exchanges.get(id)

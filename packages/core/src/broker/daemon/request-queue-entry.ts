@@ -25,8 +25,8 @@ export interface HeldRequest {
   onQueueGone(): void
 }
 
-/** How an owner left: `released` gave its prefix back, `died` did not. */
-export type Departure = 'released' | 'died'
+/** How an owner went: `released` gave its prefix back; `left` for the next one, or died. */
+export type Departure = 'released' | 'left'
 
 /**
  * A registered prefix: the processes that serve it, one or several that attached to the same queue, and the requests that wait
@@ -136,7 +136,7 @@ export class RequestQueueEntry {
    * @returns whether it is kept
    */
   orphan(departure: Departure, onTimeUp: () => void): boolean {
-    const holdFor = this.settings.holdFor ?? (departure === 'died' ? DEFAULT_HOLD_MS : 0)
+    const holdFor = this.settings.holdFor ?? (departure === 'left' ? DEFAULT_HOLD_MS : 0)
     if (holdFor === 0) return false
     this.#holdTimer = setTimeout(onTimeUp, holdFor)
     this.#holdTimer.unref()

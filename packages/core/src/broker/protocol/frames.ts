@@ -40,6 +40,9 @@ export const FRAME_CLOSE_IDLE = 23
 /** What is going on? */
 export const FRAME_STATUS = 24
 
+/** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
+export const RELEASE_HOLD = 1
+
 // Broker to owner.
 export const FRAME_CLAIMED = 32
 export const FRAME_REFUSED = 33

@@ -104,12 +104,12 @@ test('hands waiting requests out in order, and stops when the owner is full', ()
   expect(events).toEqual(['0 ready', '1 ready', '2 ready'])
 })
 
-test.each<[departure: 'died' | 'released', settings: QueueSettings, holdMs: number]>([
-  ['died', {}, 2000],
+test.each<[departure: 'left' | 'released', settings: QueueSettings, holdMs: number]>([
+  ['left', {}, 2000],
   ['released', {}, 0],
-  ['died', { holdFor: 500 }, 500],
+  ['left', { holdFor: 500 }, 500],
   ['released', { holdFor: 500 }, 500],
-  ['died', { holdFor: 0 }, 0],
+  ['left', { holdFor: 0 }, 0],
 ])('an owner that %s leaves a queue with %o for %i ms', (departure, settings, holdMs) => {
   vi.useFakeTimers()
   try {
@@ -133,7 +133,7 @@ test('the next owner ends the wait; without one everything that waits is turned 
     const entry = entryWith(0)
     const { held, events } = requests(2)
     const onTimeUp = vi.fn()
-    entry.orphan('died', onTimeUp)
+    entry.orphan('left', onTimeUp)
     entry.join(ownerOf(entry, 0))
     vi.advanceTimersByTime(10_000)
     expect([entry.isOrphaned, onTimeUp.mock.calls.length]).toEqual([false, 0])

@@ -163,6 +163,24 @@ describe('the owner of a prefix dies', () => {
     expect(await client.until('NotFound')).toMatch(/^HTTP\/1\.1 404 /)
   })
 
+  test.each([
+    ['gives its prefix back', false, {}, 404],
+    ['leaves it to the next', true, {}, 200],
+    ['gives it back where holdFor is set', false, { holdFor: 5000 }, 200],
+  ])('or %s', async (_what, isHeld, settings, status) => {
+    using first = await openOwner()
+    const claimed = await first.claim(hrefOf('/2/'), { settings })
+    await first.release((claimed as { id: number }).id, isHeld)
+    using client = await RawClient.open(port)
+    client.write(GET)
+    if (status === 200) {
+      await expect.poll(waitingRequests).toBe(1)
+      using heir = await ownerOf('/2/')
+      heir.respond((await heir.request()).id, 'heir')
+    }
+    expect(await client.until('\r\n\r\n')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  })
+
   test('holdFor 0 holds nothing', async () => {
     const first = await ownerOf('/2/', { holdFor: 0 })
     using asked = await RawClient.open(port)

@@ -20,7 +20,7 @@ sockets.on('connection', (socket) => {
 
 function leave() {
   for (const socket of sockets.clients) socket.close(1012)
-  server.close()
+  httpsys.retire(server)
 }
 server.on('drain', () => {
   process.send({ kind: 'drain' })

@@ -93,6 +93,9 @@ describe('independent processes on one port', () => {
     await first.kill()
     expect(await get(site, '/2/x')).toMatchObject({ status: 200, pid: second.pid })
     expect(site.brokers()).toEqual([broker])
+    await second.kill()
+    // Two seconds for the next owner, and then some for one of another prefix.
+    await expect.poll(() => site.brokers(), { timeout: 10_000 }).toEqual([])
   })
 
   test('a socket file that a dead broker left is not in the way', async () => {
@@ -122,6 +125,41 @@ describe('independent processes on one port', () => {
       .poll(() => get(site, '/2/x').catch(() => null), { timeout: 5000 })
       .toMatchObject({ pid: owners[1]!.pid })
     expect(site.brokers()).toHaveLength(1)
+  })
+})
+
+describe('while a broker that was killed is replaced', () => {
+  test('no request gets another answer than its owner’s, though a shorter prefix is claimed again first', async () => {
+    await using site = new Site()
+    await site.listen('/')
+    const owner = await site.listen('/2/')
+    for (let round = 0; round < 5; round++) {
+      const [broker] = site.brokers()
+      process.kill(broker!, 'SIGKILL')
+      let failures = 0
+      for (let answered = 0; answered < 20;) {
+        // A new connection each time: refused or cut until the new broker is there.
+        const answer = await get(site, '/2/x').catch(() => null)
+        if (answer === null) failures++
+        else {
+          expect(answer).toMatchObject({ status: 200, pid: owner.pid })
+          answered++
+        }
+      }
+      expect(failures).toBeGreaterThan(0)
+    }
+  })
+
+  test('the claims of processes that do not come back are forgotten', async () => {
+    await using site = new Site()
+    const gone = await site.listen('/gone/')
+    const anchor = await site.listen('/')
+    gone.child.kill('SIGSTOP')
+    process.kill(site.brokers()[0]!, 'SIGKILL')
+    await expect.poll(() => get(site, '/x').catch(() => null), { timeout: 5000 }).toMatchObject({ pid: anchor.pid })
+    await gone.kill()
+    expect((await get(site, '/gone/x')).status).toBe(503)
+    expect((await get(site, '/gone/x')).pid).toBe(anchor.pid)
   })
 })
 

@@ -126,6 +126,8 @@ export class Site implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.owners.map((owner) => owner.kill()))
+    // It would leave by itself, once nobody can come back.
+    for (const broker of this.brokers()) terminate(broker)
     await vi.waitFor(
       () => {
         if (this.brokers().length > 0) throw new Error('a broker is still there')
@@ -133,6 +135,14 @@ export class Site implements AsyncDisposable {
       { timeout: 5000, interval: 20 },
     )
     rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch {
+    // It has left.
   }
 }
 

@@ -5,6 +5,7 @@ import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED, FRAME_REVOKED, FRAME_STATUS_REPLY } from '../protocol/frames.ts'
+import type { Estate } from '../rendezvous/estate.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import { startClock } from './coarse-clock.ts'
 import { HandOvers } from './hand-overs.ts'
@@ -30,9 +31,14 @@ export interface BrokerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
-  /** Called whenever the last owner process has gone, and once at the start. */
+  /** Called whenever a prefix was claimed or is free again. */
+  readonly onClaimsChanged?: () => void
+  /** Called whenever the last owner process and the last claim have gone, and once at the start. */
   readonly onIdle?: () => void
 }
+
+/** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
+const RECOVERY_MS = 3000
 
 /** Of connections that are not let in. */
 const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} }
@@ -77,9 +83,9 @@ export class Broker implements PeerHost, Http1Host {
     return broker
   }
 
-  /** Whether no owner process is connected. */
+  /** Whether no owner process is connected, and no request may be waiting for one. */
   get isIdle(): boolean {
-    return this.#peers.size === 0
+    return this.#peers.size === 0 && this.#entries.size === 0
   }
 
   /** What is going on. */
@@ -96,6 +102,46 @@ export class Broker implements PeerHost, Http1Host {
       limits: { ...this.limits },
       reasons: Object.fromEntries(this.#reasons),
     }
+  }
+
+  /** The claims as a successor needs them to keep their places. */
+  get estate(): Estate {
+    return [...this.#entries].map(({ prefix, port, settings }) => ({ href: prefix.withPort(port).href, settings }))
+  }
+
+  /**
+   * Keeps the places of claims that another broker had: it has died, and its owners are on their way here. Requests for them wait; a
+   * request must not be told 404, or get the owner of a shorter prefix, for being faster than its owner. Called before owners can
+   * come.
+   */
+  inherit(estate: Estate): void {
+    for (const { href, settings } of estate) {
+      const prefix = UrlPrefix.parse(href, settings)
+      const entry = new RequestQueueEntry(prefix, prefix.port)
+      if (this.#router.add(prefix, prefix.port, entry) !== undefined) continue
+      entry.settings = completeQueueSettings(settings)
+      entry.holdsPort = false
+      this.#entries.add(entry)
+      entry.awaitOwner(RECOVERY_MS, () => this.#retire(entry))
+    }
+  }
+
+  /** Opens the ports of what was inherited, for clients that are faster than the owners. */
+  async openInheritedPorts(): Promise<void> {
+    await Promise.all([...this.#entries].map((entry) => this.#openInheritedPort(entry)))
+  }
+
+  async #openInheritedPort(entry: RequestQueueEntry): Promise<void> {
+    if (!entry.isOrphaned || entry.holdsPort) return
+    const { prefix, port } = entry
+    try {
+      await this.#listeners.acquire(prefix)
+    } catch {
+      // Another program may have the port by now; the owner will be told.
+      return
+    }
+    if (entry.isOrphaned) entry.holdsPort = true
+    else await this.#release(prefix, port)
   }
 
   /** Stops listening, cuts owners and clients off, and frees every port. */
@@ -138,7 +184,7 @@ export class Broker implements PeerHost, Http1Host {
     const claims = this.#claims.get(peer)
     this.#claims.delete(peer)
     for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
-    if (this.#peers.size === 0) this.#options.onIdle?.()
+    if (this.isIdle) this.#options.onIdle?.()
   }
 
   onPeerDrained(peer: OwnerPeer): void {
@@ -208,7 +254,8 @@ export class Broker implements PeerHost, Http1Host {
       // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
       const queue = completeQueueSettings(prefix.settings)
       entry.settings = privatePort === undefined ? queue : { ...queue, holdFor: 0 }
-      if (entry.isOrphaned) void this.#release(entry.prefix, port)
+      if (entry.isOrphaned && entry.holdsPort) void this.#release(entry.prefix, port)
+      entry.holdsPort = true
       entry.join(claim)
       claims.set(claimId, claim)
       if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
@@ -240,6 +287,7 @@ export class Broker implements PeerHost, Http1Host {
     const entry = this.#router.add(prefix, port, fresh)
     if (entry === undefined) {
       this.#entries.add(fresh)
+      this.#options.onClaimsChanged?.()
       return fresh
     }
     const { owners } = entry
@@ -279,8 +327,10 @@ export class Broker implements PeerHost, Http1Host {
   #retire(entry: RequestQueueEntry): void {
     this.#router.remove(entry.prefix, entry.port)
     this.#entries.delete(entry)
+    this.#options.onClaimsChanged?.()
     entry.retire()
-    void this.#release(entry.prefix, entry.port)
+    if (this.isIdle) this.#options.onIdle?.()
+    if (entry.holdsPort) void this.#release(entry.prefix, entry.port)
   }
 
   async #release(prefix: UrlPrefix, port: number): Promise<void> {

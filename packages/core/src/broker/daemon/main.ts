@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
 import { NetEngine } from '../engine/net/net-engine.ts'
+import { EstateFile, readEstate } from '../rendezvous/estate.ts'
 import { publish } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { clearStartMark } from '../rendezvous/start-mark.ts'
@@ -21,8 +22,15 @@ async function main(): Promise<void> {
   const leaveWhenIdle = (): void => {
     clearTimeout(timer)
     timer = setTimeout(() => {
-      if (broker.isIdle) void broker.close().then(() => process.exit(0))
+      if (broker.isIdle) leave()
     }, IDLE_EXIT_MS)
+  }
+  const file = new EstateFile(directory, () => broker.estate)
+  const leave = (): void => {
+    void broker.close().then(() => {
+      file.write()
+      process.exit(0)
+    })
   }
   const privatePath = join(nursery, 's')
   const broker: Broker = await Broker.start({
@@ -30,18 +38,21 @@ async function main(): Promise<void> {
     socketPath: privatePath,
     limits: readLimits(),
     onIdle: leaveWhenIdle,
+    onClaimsChanged: () => file.touch(),
     onViolation: (pid, error) =>
       console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
   })
+  broker.inherit(readEstate(directory))
   const path = await publish(directory, privatePath)
   await rm(nursery, { recursive: true, force: true })
   clearStartMark(directory)
   if (path === undefined) process.exit(0)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => void broker.close().then(() => process.exit(0)))
+    process.on(signal, leave)
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
+  await broker.openInheritedPorts()
 }
 
 function readLimits(): Partial<ServerLimits> {

@@ -47,6 +47,8 @@ export class RequestQueueEntry {
   /** Requests handed to owners so far. */
   requests = 0
   isGone = false
+  /** While it is orphaned: the port is kept open for it. */
+  holdsPort = true
   #next = 0
   readonly #waiting = new Set<HeldRequest>()
   #holdTimer: NodeJS.Timeout | undefined
@@ -137,10 +139,14 @@ export class RequestQueueEntry {
    */
   orphan(departure: Departure, onTimeUp: () => void): boolean {
     const holdFor = this.settings.holdFor ?? (departure === 'left' ? DEFAULT_HOLD_MS : 0)
-    if (holdFor === 0) return false
-    this.#holdTimer = setTimeout(onTimeUp, holdFor)
+    if (holdFor > 0) this.awaitOwner(holdFor, onTimeUp)
+    return holdFor > 0
+  }
+
+  /** Keeps the queue for so many milliseconds. */
+  awaitOwner(milliseconds: number, onTimeUp: () => void): void {
+    this.#holdTimer = setTimeout(onTimeUp, milliseconds)
     this.#holdTimer.unref()
-    return true
   }
 
   /** The prefix is nobody's any more: what waits is turned away. */

@@ -168,7 +168,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
     const { minSendRate, requestQueueTimeout } = this.#queueSettings
     if (this.#state === 'held' && this.#hasPassed(requestQueueTimeout, this.#heldSince)) {
-      this.#entry!.forget(this)
+      this.#entry?.forget(this)
       return this.#turnAway(TIMER_REQUEST_QUEUE)
     }
     const reason = this.#sendRate.isBelow(minSendRate, this.#connection) ? 'Timer_MinBytesPerSecond' : this.#timer()

@@ -51,7 +51,7 @@ export class EstateFile {
   /** The claims have changed. */
   touch(): void {
     this.#isDirty = true
-    this.#timer ??= setTimeout(() => this.#writeChanges(), 0)
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#writeChanges(), 0)
   }
 
   #writeChanges(): void {

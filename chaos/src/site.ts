@@ -1,0 +1,128 @@
+import { fork, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const ownerScript = fileURLToPath(new URL('owner.js', import.meta.url))
+export const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
+
+/** Enough for the clients and some more, and few enough to be used up. */
+const BROKER_DESCRIPTORS = 400
+const QUEUE_LENGTH = 50
+
+/** The processes under test, in a runtime directory of their own. */
+export class Site {
+  readonly directory = mkdtempSync(join(tmpdir(), 'httpsys-chaos-'))
+  readonly owners = new Map<string, ChildProcess>()
+  readonly port: number
+
+  private constructor(port: number) {
+    this.port = port
+  }
+
+  /** Starts a broker and an owner for each prefix. */
+  static async open(): Promise<Site> {
+    const site = new Site(await freePort())
+    await site.#startBroker()
+    await Promise.all(PREFIXES.map((prefix) => site.start(prefix)))
+    return site
+  }
+
+  /** Starts an owner and waits until it listens. One that can't since descriptors are used up is started again. */
+  async start(prefix: string, mode = 'create'): Promise<void> {
+    for (;;) {
+      const child = fork(ownerScript, [prefix, mode], {
+        env: this.#env(),
+        execArgv: [],
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
+      const said = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => null)])
+      if (said === null) continue
+      this.owners.set(prefix, child)
+      return
+    }
+  }
+
+  /** Starts the broker, with few descriptors, before any owner does. */
+  async #startBroker(): Promise<void> {
+    const main = new URL('../../packages/core/dist/broker/daemon/main.js', import.meta.url)
+    const command = `ulimit -n ${BROKER_DESCRIPTORS}; exec "$0" "$1"`
+    spawn('sh', ['-c', command, process.execPath, fileURLToPath(main)], { env: this.#env(), stdio: 'ignore' })
+    while (this.brokerPid() === undefined) await delay(10)
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      HTTPSYS_RUNTIME_DIR: this.directory,
+      HTTPSYS_BASE: `http://localhost:${this.port}`,
+      HTTPSYS_BROKER_IDLE_EXIT: '1000',
+      HTTPSYS_QUEUE_LENGTH: String(QUEUE_LENGTH),
+      HTTPSYS_HOLD_FOR: '5000',
+    }
+  }
+
+  /** The local socket that owners connect to. */
+  get socketPath(): string | undefined {
+    const numbers = readdirSync(this.directory).flatMap((name) => /^broker-(\d+)\.sock$/.exec(name)?.[1] ?? [])
+    return numbers.length === 0 ? undefined : join(this.directory, `broker-${Math.max(...numbers.map(Number))}.sock`)
+  }
+
+  /** The broker's process, once it can be reached. */
+  brokerPid(): number | undefined {
+    if (this.socketPath === undefined) return undefined
+    for (const name of readdirSync('/proc')) {
+      if (!/^\d+$/.test(name)) continue
+      try {
+        const isBroker = readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('broker/daemon/main.js')
+        if (isBroker && readFileSync(`/proc/${name}/environ`, 'utf8').includes(this.directory)) return Number(name)
+      } catch {
+        // It has just ended.
+      }
+    }
+    return undefined
+  }
+
+  /** Waits until every prefix answers. */
+  async serving(): Promise<void> {
+    for (const prefix of this.owners.keys()) {
+      while (!(await this.#answers(prefix))) await delay(20)
+    }
+  }
+
+  #answers(prefix: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      let text = ''
+      const socket = connect(this.port, '127.0.0.1')
+      socket.on('connect', () =>
+        socket.write(`GET ${prefix}?number=0&size=1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`),
+      )
+      socket.on('data', (piece) => (text += piece.toString('latin1')))
+      socket.on('error', () => {})
+      socket.on('close', () => resolve(text.startsWith('HTTP/1.1 200')))
+    })
+  }
+
+  /** Ends everything that was started. */
+  async close(): Promise<void> {
+    for (const owner of this.owners.values()) owner.kill('SIGKILL')
+    const broker = this.brokerPid()
+    if (broker !== undefined) process.kill(broker, 'SIGKILL')
+    await delay(100)
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

@@ -73,6 +73,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     journal.close(window)
   },
 
+  async 'broker upgraded'({ site, journal }) {
+    const window = journal.open('broker upgraded', null, [])
+    await site.upgradeBroker()
+    journal.close(window)
+  },
+
   async 'broker stopped'({ site, journal, random }) {
     const pid = site.brokerPid()!
     const window = journal.open('broker stopped', null, [])

@@ -1,4 +1,4 @@
-import { fork, spawn } from 'node:child_process'
+import { execFile, fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 const ownerScript = fileURLToPath(new URL('owner.js', import.meta.url))
 export const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
@@ -74,19 +75,30 @@ export class Site {
     return numbers.length === 0 ? undefined : join(this.directory, `broker-${Math.max(...numbers.map(Number))}.sock`)
   }
 
-  /** The broker's process, once it can be reached. */
+  /** The broker's process, once it can be reached; the youngest, when others still finish what they have. */
   brokerPid(): number | undefined {
-    if (this.socketPath === undefined) return undefined
-    for (const name of readdirSync('/proc')) {
-      if (!/^\d+$/.test(name)) continue
-      try {
-        const isBroker = readFileSync(`/proc/${name}/cmdline`, 'utf8').includes('broker/daemon/main.js')
-        if (isBroker && readFileSync(`/proc/${name}/environ`, 'utf8').includes(this.directory)) return Number(name)
-      } catch {
-        // It has just ended.
-      }
+    return this.socketPath === undefined ? undefined : this.#brokers().at(-1)
+  }
+
+  #brokers(): number[] {
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && this.#isBroker(name))
+    return pids.map(Number).toSorted((one, other) => one - other)
+  }
+
+  #isBroker(pid: string): boolean {
+    try {
+      const isDaemon = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('broker/daemon/main.js')
+      return isDaemon && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(this.directory)
+    } catch {
+      // It has just ended.
+      return false
     }
-    return undefined
+  }
+
+  /** `httpsys upgrade` */
+  async upgradeBroker(): Promise<void> {
+    const cli = fileURLToPath(new URL('../../packages/core/dist/cli/main.js', import.meta.url))
+    await promisify(execFile)(process.execPath, [cli, 'upgrade'], { env: this.#env() })
   }
 
   /** Waits until every prefix answers. */
@@ -112,8 +124,7 @@ export class Site {
   /** Ends everything that was started. */
   async close(): Promise<void> {
     for (const owner of this.owners.values()) owner.kill('SIGKILL')
-    const broker = this.brokerPid()
-    if (broker !== undefined) process.kill(broker, 'SIGKILL')
+    for (const broker of this.#brokers()) process.kill(broker, 'SIGKILL')
     await delay(100)
     rmSync(this.directory, { recursive: true, force: true })
   }

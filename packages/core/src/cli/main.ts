@@ -1,12 +1,18 @@
 #!/usr/bin/env node
 import { HttpSysError } from '../base/errors.ts'
 import { queryStatus } from '../broker/client/query-status.ts'
+import { upgradeBroker } from '../broker/client/upgrade.ts'
 import { run } from './run.ts'
 import { status } from './status.ts'
+import { upgrade } from './upgrade.ts'
 
 const USAGE = `httpsys status [--json]
 
   Shows the broker of this user: ports, prefixes with their processes, and what it has answered by itself.
+
+httpsys upgrade
+
+  Replaces the running broker by one of this version and this Node: no connection is refused, nothing is lost.
 
 httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
 
@@ -21,6 +27,7 @@ const [command, ...rest] = process.argv.slice(2)
 try {
   if (command === 'run') run(rest)
   else if (command === 'status') await status(rest, queryStatus)
+  else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
   else if (command === undefined || command === '--help' || command === 'help') process.stdout.write(USAGE)
   else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
 } catch (error) {

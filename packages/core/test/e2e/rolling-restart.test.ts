@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { RawClient } from '../support/raw-client.ts'
@@ -10,6 +12,7 @@ import { Site } from './processes.ts'
 import type { Owner } from './processes.ts'
 
 const script = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
 
 /** Work that goes on until it is stopped; the first failure ends it, and surfaces in `stop`. */
@@ -40,23 +43,24 @@ async function exchange(site: Site, path: string, agent: Agent, body?: Buffer): 
   return text
 }
 
-/** Requests on one connection that lies still between them, several at a time, of all prefixes in turn. */
+/** Requests on one connection that lies still between them, several at a time, of all prefixes in turn; a new one when it was closed. */
 function pipeline(site: Site): () => Promise<void> {
   const requests = PREFIXES.map((path) => `GET ${path}p HTTP/1.1\r\nHost: localhost\r\n\r\n`).join('')
-  const opened = RawClient.open(site.port)
+  let client: RawClient | undefined
   return async () => {
-    const client = await opened
+    client ??= await RawClient.open(site.port)
     client.text = ''
     client.write(requests)
     const text = await client.until('owner ', PREFIXES.length)
     const found = [...text.matchAll(/owner (\/\d\/)/g)].map((match) => match[1])
     if (found.join() !== PREFIXES.join() || !text.endsWith('/8/p')) await client.until('/8/p')
     if (text.includes('HTTP/1.1 5')) throw new Error(text)
+    if (client.text.includes('Connection: close')) client = undefined
   }
 }
 
 /** Messages that wait for their echo; a connection may only close with 1012. */
-function chat(site: Site, path: string): () => Promise<void> {
+function chat(site: Site, path: string, opened: WebSocket[]): () => Promise<void> {
   let socket: WebSocket | undefined
   let number = 0
   return async () => {
@@ -64,6 +68,7 @@ function chat(site: Site, path: string): () => Promise<void> {
     for (;;) {
       if (socket?.readyState !== WebSocket.OPEN) {
         socket = new WebSocket(site.base.replace('http', 'ws') + path)
+        opened.push(socket)
         await once(socket, 'open')
       }
       const echo = await echoOf(socket, String(number))
@@ -88,8 +93,9 @@ function echoOf(socket: WebSocket, text: string): Promise<string | undefined> {
 }
 
 /** Everything that clients do at once. */
-function load(site: Site): { stop: () => Promise<number[]> } {
+function load(site: Site): { counts: () => number[]; stop: () => Promise<number[]> } {
   const agent = new Agent({ keepAlive: true })
+  const opened: WebSocket[] = []
   const body = randomBytes(300_000)
   const hash = createHash('sha1').update(body).digest('hex')
   const work = [
@@ -100,16 +106,17 @@ function load(site: Site): { stop: () => Promise<number[]> } {
       expect(await exchange(site, path, agent, body)).toBe(hash)
     }),
     pipeline(site),
-    chat(site, '/3/'),
-    chat(site, '/7/'),
+    chat(site, '/3/', opened),
+    chat(site, '/7/', opened),
   ]
   const running = work.map(repeat)
   const stop = async (): Promise<number[]> => {
     const counts = await Promise.all(running.map((one) => one.stop()))
     agent.destroy()
+    for (const socket of opened) socket.close()
     return counts
   }
-  return { stop }
+  return { counts: () => running.map((one) => one.count()), stop }
 }
 
 test('eight processes are replaced one after the other by takeover, and no request and no byte is lost', async () => {
@@ -128,6 +135,34 @@ test('eight processes are replaced one after the other by takeover, and no reque
   const counts = await clients.stop()
   console.log(`16 processes replaced; rounds of work: ${counts.join(', ')}`)
   expect(Math.min(...counts)).toBeGreaterThan(2)
+})
+
+test('the broker is replaced under load, and no connection is refused and nothing is lost', async () => {
+  await using site = new Site(script)
+  for (const path of PREFIXES) await site.listen(path)
+  const socket = new WebSocket(site.base.replace('http', 'ws') + '/1/')
+  await once(socket, 'open')
+  const clients = load(site)
+  const [first] = site.brokers()
+  for (let round = 0; round < 3; round++) {
+    const before = clients.counts()
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'upgrade'], {
+      env: { ...process.env, HTTPSYS_RUNTIME_DIR: site.directory },
+    })
+    expect(stdout).toMatch(/^the broker is process \d+ now\n$/)
+    expect(site.brokers()).toContain(Number(/\d+/.exec(stdout)![0]))
+    // Fresh connections are the new one's.
+    await expect
+      .poll(() => clients.counts().every((count, index) => count > before[index]! + 2), { timeout: 10_000 })
+      .toBe(true)
+  }
+  // The oldest has a client left, whom it keeps.
+  expect(site.brokers()).toContain(first)
+  expect(await echoOf(socket, 'still here')).toMatch(/still here$/)
+  socket.close()
+  await clients.stop()
+  await expect.poll(() => site.brokers(), { timeout: 10_000 }).toHaveLength(1)
+  expect(site.brokers()).not.toContain(first)
 })
 
 // A start may take longer than the default of 2 s here.

@@ -5,7 +5,7 @@ import {
   RESPONSE_NO_DATE,
   RESPONSE_OPAQUE,
 } from '../../queue/exchange.ts'
-import type { Chunk, Exchange, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
+import type { Chunk, Exchange, ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   FLAG_END,
@@ -31,6 +31,7 @@ import {
   RESPONSE_FLAG_RAW,
 } from '../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
+import type { BrokerQueue } from './broker-queue.ts'
 import { parseRawHeaders } from './raw-headers.ts'
 
 /** What an exchange needs of the session that carries it. */
@@ -44,7 +45,7 @@ const NO_BYTES = Buffer.alloc(0)
 /** One request on its way through the broker, seen from the owner's process. */
 export class BrokerExchange implements Exchange {
   readonly id: number
-  readonly queue: RequestQueue
+  readonly queue: BrokerQueue
   readonly connection: QueueConnection
   readonly method: string
   readonly target: string
@@ -74,7 +75,7 @@ export class BrokerExchange implements Exchange {
   constructor(
     home: ExchangeHome,
     id: number,
-    queue: RequestQueue,
+    queue: BrokerQueue,
     connection: QueueConnection,
     flags: number,
     head: string,
@@ -96,6 +97,10 @@ export class BrokerExchange implements Exchange {
     this.#fieldsStart = methodLength + targetLength + 12
     this.#fieldCount = fieldCount
     this.isBodyDone = (flags & REQUEST_HAS_BODY) === 0
+  }
+
+  get listener(): ExchangeListener {
+    return this.queue.listener
   }
 
   get minorVersion(): 0 | 1 {

@@ -1,49 +1,24 @@
-import { latin1 } from '../../base/latin1.ts'
-import type { Socket } from 'node:net'
 import type { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import type { ExchangeListener, RequestQueue } from '../../queue/exchange.ts'
+import type { ExchangeListener, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts'
-import type { OnFrame } from '../protocol/frame-reader.ts'
-import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
-  CONNECTION_ENCRYPTED,
-  CLIENT_ERROR_FIXED_BYTES,
-  CREDIT_BYTES,
-  DISCONNECT_END,
-  FLAG_END,
-  FRAME_ACCEPTED,
-  FRAME_BODY,
-  FRAME_CANCEL,
   FRAME_CLAIM,
   FRAME_CLAIMED,
-  FRAME_CLIENT_ERROR,
-  FRAME_CLOSE_IDLE,
-  FRAME_CONNECTION,
-  FRAME_CONNECTION_CLOSED,
-  FRAME_CREDIT,
-  FRAME_DISCONNECT,
+  FRAME_LEAVING,
   FRAME_REFUSED,
   FRAME_RELEASE,
   FRAME_RELEASED,
-  FRAME_REQUEST,
   FRAME_REVOKED,
-  FRAME_TRAILERS,
-  HEADER_BYTES,
   RELEASE_HOLD,
-  REQUEST_FIXED_BYTES,
 } from '../protocol/frames.ts'
-import { SLOT_MASK } from '../protocol/limits.ts'
-import { BrokerConnection } from './broker-connection.ts'
-import { BrokerExchange } from './broker-exchange.ts'
-import type { ExchangeHome } from './broker-exchange.ts'
+import type { BoundPort } from './bound-port.ts'
+import { BrokerLink } from './broker-link.ts'
+import type { LinkHome } from './broker-link.ts'
 import { BrokerQueue } from './broker-queue.ts'
 import type { QueueHome } from './broker-queue.ts'
-import { findBroker } from './find-broker.ts'
 import { handOver } from './hand-over.ts'
-import { lost, openConnection } from './open-connection.ts'
-import type { BoundPort } from './bound-port.ts'
-import { parseRawHeaders } from './raw-headers.ts'
+import { lost } from './open-connection.ts'
 
 const MAX_ATTEMPTS = 5
 
@@ -53,24 +28,22 @@ interface Waiter {
 }
 
 /**
- * This process's connection to the broker: all its claims and all their exchanges on one local socket.
+ * The claims of this process at the broker, whichever it is at the time.
  *
  * idle ──first claim──▶ connecting ──▶ open ──last claim and exchange gone──▶ idle
- *                            ▲            │ broker lost: claims are made again
+ *                            ▲            │ broker lost, or leaving: claims are made again
  *                            └────────────┘
  */
-export class BrokerSession implements ExchangeHome, QueueHome {
-  writer!: FrameWriter
+export class BrokerSession implements LinkHome, QueueHome {
   readonly #directory: string
-  #socket: Socket | null = null
-  #connecting: Promise<void> | null = null
+  #link: BrokerLink | null = null
+  #connecting: Promise<BrokerLink> | null = null
+  /** To brokers that have handed their ports over and finish what they have. */
+  readonly #leaving = new Set<BrokerLink>()
   #nextClaimId = 0
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #claiming = new Map<number, Waiter>()
   readonly #releasing = new Map<number, Waiter>()
-  readonly #exchanges: (BrokerExchange | undefined)[] = []
-  #exchangeCount = 0
-  readonly #connections: (BrokerConnection | undefined)[] = []
 
   constructor(directory: string) {
     this.#directory = directory
@@ -98,11 +71,13 @@ export class BrokerSession implements ExchangeHome, QueueHome {
 
   async release(queue: BrokerQueue, isHeld: boolean): Promise<void> {
     if (!this.#queues.has(queue.id)) return
-    const isLive = this.#socket !== null
-    if (isLive) {
+    const flags = isHeld ? RELEASE_HOLD : 0
+    for (const link of this.#leaving) link.writer.signal(FRAME_RELEASE, flags, 0, queue.id)
+    const link = this.#link
+    if (link !== null) {
       await new Promise<void>((resolve) => {
         this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
-        this.writer.signal(FRAME_RELEASE, isHeld ? RELEASE_HOLD : 0, 0, queue.id)
+        link.writer.signal(FRAME_RELEASE, flags, 0, queue.id)
         // Also an unref'd server's `close` is waited for.
         this.updateRef()
       })
@@ -114,38 +89,64 @@ export class BrokerSession implements ExchangeHome, QueueHome {
 
   /** The process stays alive for open exchanges and for queues that want it to. */
   updateRef(): void {
-    if (this.#socket === null) return
-    let isNeeded = this.#exchangeCount > 0 || this.#releasing.size > 0
+    for (const link of this.#leaving) link.setRef(link.isBusy)
+    const link = this.#link
+    if (link === null) return
+    let isNeeded = link.isBusy || this.#releasing.size > 0
     for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
-    if (isNeeded) this.#socket.ref()
-    else this.#socket.unref()
+    link.setRef(isNeeded)
   }
 
-  onExchangeClosed(exchange: BrokerExchange): void {
-    const slot = exchange.id & SLOT_MASK
-    if (this.#exchanges[slot] !== exchange) return
-    this.#exchanges[slot] = undefined
-    this.#exchangeCount--
-    if (this.#exchangeCount === 0) {
-      this.updateRef()
-      this.#closeIfUnused()
+  queueOf(id: number): BrokerQueue | undefined {
+    return this.#queues.get(id)
+  }
+
+  onBusyChange(link: BrokerLink): void {
+    this.updateRef()
+    if (!link.isBusy) this.#closeIfUnused()
+  }
+
+  onConnectionClosed(connection: QueueConnection): void {
+    const listeners = new Set([...this.#queues.values()].map((queue) => queue.listener))
+    for (const listener of listeners) listener.onConnectionClosed(connection)
+  }
+
+  /** What was under way is lost; if it was the broker that has the claims, they are made again. */
+  onLinkLost(link: BrokerLink): void {
+    this.#leaving.delete(link)
+    if (this.#link !== link) return
+    this.#link = null
+    this.#rejectWaiters()
+    this.#reopenAll()
+  }
+
+  onControl(link: BrokerLink, type: number, id: number, payload: string): void {
+    switch (type) {
+      case FRAME_CLAIMED:
+        return this.#onClaimed(id, payload)
+      case FRAME_REFUSED:
+        return this.#settle(this.#claiming, id, decodeRefused(payload))
+      case FRAME_RELEASED:
+        return this.#settle(this.#releasing, id)
+      case FRAME_REVOKED:
+        return this.#onRevoked(id)
+      case FRAME_LEAVING:
+        return this.#onLeaving(link)
     }
   }
 
-  #connected(): Promise<void> {
-    if (this.#socket !== null) return Promise.resolve()
+  #connected(): Promise<BrokerLink> {
+    if (this.#link !== null) return Promise.resolve(this.#link)
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = null
     })
     return this.#connecting
   }
 
-  async #connect(): Promise<void> {
-    const { socket, writer } = await openConnection((options) => findBroker(this.#directory, options), this.#onFrame)
-    this.#socket = socket
-    this.writer = writer
-    socket.once('close', () => this.#onLost(socket))
+  async #connect(): Promise<BrokerLink> {
+    this.#link = await BrokerLink.open(this.#directory, this)
     this.updateRef()
+    return this.#link
   }
 
   /** Claims until the broker answers: one that was just leaving breaks the connection, and the next one is started. */
@@ -154,8 +155,7 @@ export class BrokerSession implements ExchangeHome, QueueHome {
       try {
         await this.#connected()
         const name = port && (await handOver(this.#directory, port))
-        await this.#connected()
-        await this.#askFor(queue, name)
+        await this.#askFor(await this.#connected(), queue, name)
         queue.isLive = true
         return
       } catch (error) {
@@ -164,60 +164,54 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     }
   }
 
-  #askFor(queue: BrokerQueue, handOver?: string): Promise<void> {
+  #askFor(link: BrokerLink, queue: BrokerQueue, handOver?: string): Promise<void> {
     const { href, mode, settings } = queue.prefix
     const { epoch } = queue
     return new Promise<void>((resolve, reject) => {
       this.#claiming.set(queue.id, { resolve, reject })
-      this.writer.text(
-        FRAME_CLAIM,
-        0,
-        0,
-        queue.id,
-        encodeClaim({ href, mode, settings, epoch, handOver, privatePort: queue.privatePort?.() }),
-        'utf8',
-      )
+      const claim = encodeClaim({ href, mode, settings, epoch, handOver, privatePort: queue.privatePort?.() })
+      link.writer.text(FRAME_CLAIM, 0, 0, queue.id, claim, 'utf8')
     })
   }
 
   #closeIfUnused(): void {
-    if (this.#queues.size > 0 || this.#exchangeCount > 0 || this.#socket === null) return
-    const socket = this.#socket
-    this.#socket = null
-    this.writer.flush()
-    socket.end()
-    // The other side closes at once; nothing is left that could keep the process waiting for it.
-    socket.unref()
+    if (this.#queues.size > 0) return
+    for (const link of this.#leaving) {
+      if (link.isBusy) continue
+      this.#leaving.delete(link)
+      link.close()
+    }
+    if (this.#link === null || this.#link.isBusy) return
+    this.#link.close()
+    this.#link = null
   }
 
-  /** The broker is gone: what was under way is lost, the claims are made again. */
-  #onLost(socket: Socket): void {
-    if (this.#socket !== socket) return
-    this.#socket = null
-    this.writer.close()
+  /** The broker finishes what it has; its successor has the ports. */
+  #onLeaving(link: BrokerLink): void {
+    if (this.#link !== link) return
+    this.#link = null
+    this.#leaving.add(link)
+    this.#rejectWaiters()
+    this.#reopenAll()
+  }
+
+  #rejectWaiters(): void {
     for (const waiter of this.#releasing.values()) waiter.resolve()
     this.#releasing.clear()
     for (const waiter of this.#claiming.values()) waiter.reject(lost())
     this.#claiming.clear()
-    const exchanges = this.#exchanges.splice(0)
-    const connections = this.#connections.splice(0)
-    this.#exchangeCount = 0
-    for (const exchange of exchanges) {
-      if (exchange === undefined) continue
-      exchange.onSessionLost()
-      listenerOf(exchange).onLost(exchange)
-    }
-    for (const connection of connections) {
-      if (connection !== undefined) this.#eachListener((listener) => listener.onConnectionClosed(connection))
-    }
+  }
+
+  #reopenAll(): void {
     for (const queue of this.#queues.values()) if (queue.isLive) void this.#reopen(queue)
+    this.updateRef()
   }
 
   async #reopen(queue: BrokerQueue): Promise<void> {
     try {
       await this.#claim(queue)
       // Closed meanwhile, when there was nobody to give it back to.
-      if (!this.#queues.has(queue.id)) this.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+      if (!this.#queues.has(queue.id)) this.#link?.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
     } catch (error) {
       if (!this.#queues.delete(queue.id)) return
       queue.listener.onQueueLost(queue, error as Error)
@@ -225,130 +219,10 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     }
   }
 
-  #eachListener(call: (listener: ExchangeListener) => void): void {
-    for (const listener of new Set([...this.#queues.values()].map((queue) => queue.listener))) call(listener)
-  }
-
-  readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
-    const payload = start + HEADER_BYTES
-    switch (type) {
-      case FRAME_REQUEST:
-        return this.#onRequest(flags, id, bytes, view, start, end)
-      case FRAME_ACCEPTED: {
-        const queue = this.#queues.get(view.getUint32(payload, true))
-        const connection = this.#connections[id & SLOT_MASK]
-        if (connection !== undefined) queue?.listener.onConnection?.(connection)
-        return
-      }
-      case FRAME_CLIENT_ERROR:
-        return this.#onClientError(id, bytes, view, start, end)
-      case FRAME_CONNECTION:
-        this.#connections[id & SLOT_MASK] = new BrokerConnection(
-          latin1(bytes, payload, end),
-          (flags & CONNECTION_ENCRYPTED) !== 0,
-          () => this.writer.signal(FRAME_CLOSE_IDLE, 0, 0, id),
-        )
-        return
-      case FRAME_CONNECTION_CLOSED: {
-        const connection = this.#connections[id & SLOT_MASK]
-        this.#connections[id & SLOT_MASK] = undefined
-        if (connection !== undefined) this.#eachListener((listener) => listener.onConnectionClosed(connection))
-        return
-      }
-      case FRAME_CLAIMED:
-        return this.#onClaimed(id, bytes.toString('utf8', payload, end))
-      case FRAME_REFUSED:
-        return this.#settle(this.#claiming, id, decodeRefused(bytes.toString('utf8', payload, end)))
-      case FRAME_RELEASED:
-        return this.#settle(this.#releasing, id)
-      case FRAME_REVOKED:
-        return this.#onRevoked(id)
-      default:
-        return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
-    }
-  }
-
-  readonly #onExchangeFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
-    const exchange = this.#exchanges[id & SLOT_MASK]
-    // A frame for an exchange that this side has ended was under way when it did.
-    if (exchange === undefined || exchange.id !== id) return
-    const payload = start + HEADER_BYTES
-    const listener = listenerOf(exchange)
-    switch (type) {
-      case FRAME_BODY:
-        if (end > payload) listener.onBody(exchange, Buffer.from(bytes.subarray(payload, end)))
-        if ((flags & FLAG_END) !== 0) this.#onBodyEnd(exchange, [])
-        return
-      case FRAME_TRAILERS: {
-        const lines = latin1(bytes, payload, end)
-        return this.#onBodyEnd(exchange, parseRawHeaders(lines, 0, lines.split('\r\n').length - 1))
-      }
-      case FRAME_CREDIT:
-        if (end - start !== CREDIT_BYTES) return
-        if (exchange.onCredit(view.getUint32(payload, true))) listener.onWritable(exchange)
-        return
-      case FRAME_DISCONNECT:
-        exchange.onBodyDone()
-        return listener.onDisconnect(exchange, aux === DISCONNECT_END ? 'end' : 'reset')
-    }
-  }
-
-  #onRequest(flags: number, id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
-    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
-    const queue = this.#queues.get(view.getUint32(start + 16, true))
-    const headStart = start + REQUEST_FIXED_BYTES
-    const headEnd = headStart + view.getUint16(start + 26, true)
-    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
-    const exchange = new BrokerExchange(
-      this,
-      id,
-      queue,
-      connection,
-      flags,
-      latin1(bytes, headStart, headEnd),
-      view.getUint16(start + 20, true),
-      view.getUint16(start + 22, true),
-      view.getUint16(start + 24, true),
-      queue.privatePort !== undefined,
-    )
-    this.#add(exchange, queue)
-    const { listener } = queue
-    listener.onRequest(exchange)
-    if (end > headEnd) listener.onBody(exchange, Buffer.from(bytes.subarray(headEnd, end)))
-    if ((flags & FLAG_END) !== 0) this.#onBodyEnd(exchange, [])
-  }
-
-  #onClientError(id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
-    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
-    const queue = this.#queues.get(view.getUint32(start + 16, true))
-    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
-    const codeStart = start + CLIENT_ERROR_FIXED_BYTES
-    const codeEnd = codeStart + view.getUint16(start + 20, true)
-    const error = { code: latin1(bytes, codeStart, codeEnd), rawPacket: Buffer.from(bytes.subarray(codeEnd, end)) }
-    let exchange = this.#exchanges[id & SLOT_MASK]
-    if (exchange === undefined || exchange.id !== id) {
-      exchange = new BrokerExchange(this, id, queue, connection, 0, '', 0, 0, 0, true)
-      this.#add(exchange, queue)
-    }
-    queue.listener.onClientError?.(exchange, error)
-  }
-
-  #add(exchange: BrokerExchange, queue: BrokerQueue): void {
-    this.#exchanges[exchange.id & SLOT_MASK] = exchange
-    this.#exchangeCount++
-    if (this.#exchangeCount === 1 && !queue.isRef) this.updateRef()
-  }
-
-  #onBodyEnd(exchange: BrokerExchange, rawTrailers: string[]): void {
-    exchange.onBodyDone()
-    listenerOf(exchange).onBodyEnd(exchange, rawTrailers)
-  }
-
   #onClaimed(id: number, payload: string): void {
     const queue = this.#queues.get(id)
     if (queue === undefined) return
-    const claimed = decodeClaimed(payload)
-    const { address, family, port, epoch } = claimed
+    const { address, family, port, epoch } = decodeClaimed(payload)
     queue.address = { address, family, port }
     queue.epoch = epoch
     // A claim that is made again, after the broker was lost, must come back to the same port.
@@ -373,8 +247,4 @@ export class BrokerSession implements ExchangeHome, QueueHome {
     if (error === undefined) waiter?.resolve()
     else waiter?.reject(error)
   }
-}
-
-function listenerOf(exchange: BrokerExchange): ExchangeListener {
-  return (exchange.queue as BrokerQueue).listener
 }

@@ -4,7 +4,15 @@ import { completeQueueSettings } from '../../base/queue-settings.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
-import { FRAME_CLAIMED, FRAME_REFUSED, FRAME_RELEASED, FRAME_REVOKED, FRAME_STATUS_REPLY } from '../protocol/frames.ts'
+import {
+  FRAME_CLAIMED,
+  FRAME_LEAVING,
+  FRAME_REFUSED,
+  FRAME_RELEASED,
+  FRAME_REVOKED,
+  FRAME_STATUS_REPLY,
+  FRAME_UPGRADED,
+} from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import { startClock } from './coarse-clock.ts'
@@ -31,6 +39,8 @@ export interface BrokerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
+  /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. */
+  readonly onUpgrade?: (payload: string) => Promise<number>
   /** Called whenever a prefix was claimed or is free again. */
   readonly onClaimsChanged?: () => void
   /** Called whenever the last owner process and the last claim have gone, and once at the start. */
@@ -62,6 +72,8 @@ export class Broker implements PeerHost, Http1Host {
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #lastEpoch = 0
+  #isLeaving = false
+  #onEmpty = (): void => {}
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
   readonly #reasons = new Map<string, number>()
 
@@ -126,22 +138,40 @@ export class Broker implements PeerHost, Http1Host {
     }
   }
 
-  /** Opens the ports of what was inherited, for clients that are faster than the owners. */
-  async openInheritedPorts(): Promise<void> {
-    await Promise.all([...this.#entries].map((entry) => this.#openInheritedPort(entry)))
+  /**
+   * Opens the ports of what was inherited, for clients that are faster than the owners.
+   *
+   * @param descriptors - sockets that listen, from a broker that hands over; those of one that died are gone
+   */
+  async openInheritedPorts(descriptors: readonly number[]): Promise<void> {
+    const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
+    await this.#listeners.inherit(
+      descriptors,
+      entries.map(({ prefix }) => prefix),
+    )
+    for (const entry of entries) {
+      if (entry.isOrphaned) entry.holdsPort = true
+      else await this.#release(entry.prefix, entry.port)
+    }
   }
 
-  async #openInheritedPort(entry: RequestQueueEntry): Promise<void> {
-    if (!entry.isOrphaned || entry.holdsPort) return
-    const { prefix, port } = entry
-    try {
-      await this.#listeners.acquire(prefix)
-    } catch {
-      // Another program may have the port by now; the owner will be told.
-      return
-    }
-    if (entry.isOrphaned) entry.holdsPort = true
-    else await this.#release(prefix, port)
+  /** The sockets that listen for clients, for a successor that inherits them. */
+  get descriptors(): number[] {
+    return this.#listeners.descriptors
+  }
+
+  /**
+   * A successor has the ports: lets nobody in any more, tells the owners, and finishes what is under way.
+   *
+   * @returns when the last client has gone
+   */
+  async leave(): Promise<void> {
+    this.#isLeaving = true
+    await this.#local?.close()
+    await this.#listeners.close()
+    for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
+    for (const connection of this.#connections) connection.leave()
+    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
   }
 
   /** Stops listening, cuts owners and clients off, and frees every port. */
@@ -156,6 +186,7 @@ export class Broker implements PeerHost, Http1Host {
 
   onConnectionClosed(connection: Http1Connection): void {
     this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onEmpty()
   }
 
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void {
@@ -173,6 +204,14 @@ export class Broker implements PeerHost, Http1Host {
       this.#unregister(claim, departure)
     }
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
+  }
+
+  onUpgrade(peer: OwnerPeer, payload: string): void {
+    const onUpgrade = this.#options.onUpgrade ?? (() => Promise.reject(new Error('this broker can not be replaced')))
+    onUpgrade(payload).then(
+      (pid) => peer.writer.text(FRAME_UPGRADED, 0, 0, 0, String(pid), 'latin1'),
+      (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, 0, encodeRefused(error), 'utf8'),
+    )
   }
 
   onStatus(peer: OwnerPeer): void {
@@ -231,6 +270,7 @@ export class Broker implements PeerHost, Http1Host {
 
   async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
+    if (this.#isLeaving) throw left(href)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     if (prefix.scheme === 'https') throw notYetSecure(prefix)
     const port = await (handOver === undefined
@@ -338,6 +378,17 @@ export class Broker implements PeerHost, Http1Host {
     if (this.#listeners.has(port)) return
     for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
   }
+}
+
+/** The owner will have been told, and asks the successor. */
+function left(href: string): HttpSysError {
+  return new HttpSysError({
+    code: 'ECONNRESET',
+    syscall: 'listen',
+    subject: href,
+    reason: 'the broker has handed its ports over',
+    remedy: 'Ask again: its successor answers.',
+  })
 }
 
 function taken(prefix: UrlPrefix, reason: string): HttpSysError {

@@ -38,9 +38,8 @@ export class Listeners {
     return this.#serially(async () => {
       const scope = bindScopeOf(prefix)
       if (prefix.port === 0) return this.#openFree(scope)
-      const port = this.#ports.get(prefix.port) ?? newPort(prefix.port, [])
+      const port = this.#portOf(prefix.port)
       port.scopes.push(scope)
-      this.#ports.set(port.number, port)
       try {
         await this.#rebind(port)
       } catch (error) {
@@ -59,9 +58,8 @@ export class Listeners {
    */
   adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
     return this.#serially(async () => {
-      const port = this.#ports.get(prefix.port) ?? newPort(prefix.port, [])
+      const port = this.#portOf(prefix.port)
       port.scopes.push(bindScopeOf(prefix))
-      this.#ports.set(port.number, port)
       try {
         for (const descriptor of descriptors) await this.#adopt(port, descriptor)
         await this.#rebind(port)
@@ -72,6 +70,38 @@ export class Listeners {
       }
       return port.number
     })
+  }
+
+  /**
+   * Takes over what another broker had: the sockets that it listens on, none when it has died, and the ports that its claims need.
+   * A port that can't be had now is tried again when it is claimed.
+   */
+  inherit(descriptors: readonly number[], prefixes: readonly UrlPrefix[]): Promise<void> {
+    return this.#serially(async () => {
+      for (const prefix of prefixes) this.#portOf(prefix.port).scopes.push(bindScopeOf(prefix))
+      for (const descriptor of descriptors) {
+        const listener = await this.#engine.listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
+        this.#portOf(listener.port).listeners.set(listener.address, listener)
+      }
+      // All scopes are known by now: none of the sockets is closed, and opened again for the next claim.
+      for (const port of [...this.#ports.values()]) await this.#narrow(port)
+    })
+  }
+
+  /** The sockets that listen, for a successor. */
+  get descriptors(): number[] {
+    return [...this.#ports.values()].flatMap(({ listeners }) =>
+      [...listeners.values()].map(({ descriptor }) => descriptor),
+    )
+  }
+
+  #portOf(number: number): Port {
+    let port = this.#ports.get(number)
+    if (port === undefined) {
+      port = newPort(number, [])
+      this.#ports.set(number, port)
+    }
+    return port
   }
 
   /** Gives back what {@link Listeners.acquire} and {@link Listeners.adopt} took. */

@@ -7,6 +7,7 @@ import { publish } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { Broker } from './broker.ts'
+import { announceReady, inheritedDescriptors, startSuccessor } from './successor.ts'
 import { readServerLimits } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 
@@ -25,10 +26,11 @@ async function main(): Promise<void> {
       if (broker.isIdle) leave()
     }, IDLE_EXIT_MS)
   }
+  let hasSuccessor = false
   const file = new EstateFile(directory, () => broker.estate)
   const leave = (): void => {
     void broker.close().then(() => {
-      file.write()
+      if (!hasSuccessor) file.write()
       process.exit(0)
     })
   }
@@ -38,12 +40,25 @@ async function main(): Promise<void> {
     socketPath: privatePath,
     limits: readLimits(),
     onIdle: leaveWhenIdle,
-    onClaimsChanged: () => file.touch(),
+    onClaimsChanged: () => {
+      // The file is the successor's.
+      if (!hasSuccessor) file.touch()
+    },
+    onUpgrade: async (payload) => {
+      file.write()
+      const pid = await startSuccessor(payload, broker.descriptors)
+      hasSuccessor = true
+      void broker.leave().then(() => process.exit(0))
+      return pid
+    },
     onViolation: (pid, error) =>
       console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
   })
   broker.inherit(readEstate(directory))
-  const path = await publish(directory, privatePath)
+  const inherited = inheritedDescriptors()
+  // The kernel hands clients to both brokers from here on; their requests wait for the owners.
+  if (inherited !== undefined) await broker.openInheritedPorts(inherited)
+  const path = await publish(directory, privatePath, inherited !== undefined)
   await rm(nursery, { recursive: true, force: true })
   clearStartMark(directory)
   if (path === undefined) process.exit(0)
@@ -52,7 +67,8 @@ async function main(): Promise<void> {
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
-  await broker.openInheritedPorts()
+  if (inherited === undefined) await broker.openInheritedPorts([])
+  else announceReady()
 }
 
 function readLimits(): Partial<ServerLimits> {

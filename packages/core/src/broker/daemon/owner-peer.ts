@@ -23,6 +23,7 @@ import {
   FRAME_RESPONSE,
   FRAME_STATUS,
   FRAME_TRAILERS,
+  FRAME_UPGRADE,
   HEADER_BYTES,
   RELEASE_HOLD,
   RESPONSE_FIXED_BYTES,
@@ -39,6 +40,7 @@ export interface PeerHost {
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void
   onStatus(peer: OwnerPeer): void
+  onUpgrade(peer: OwnerPeer, payload: string): void
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
   onPeerClosed(peer: OwnerPeer): void
@@ -166,6 +168,7 @@ export class OwnerPeer implements EngineConnectionHandler {
       return this.#host.onRelease(this, id, (flags & RELEASE_HOLD) === 0 ? 'released' : 'left')
     }
     if (type === FRAME_STATUS) return this.#host.onStatus(this)
+    if (type === FRAME_UPGRADE) return this.#host.onUpgrade(this, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.

@@ -56,6 +56,8 @@ export interface EngineListener {
   readonly address: string
   /** The real port for TCP, 0 for local sockets. */
   readonly port: number
+  /** The operating system's number of the socket, for a process that inherits it; -1 when it can't be inherited. */
+  readonly descriptor: number
   /** Stops listening; accepted connections go on. */
   close(): Promise<void>
 }

@@ -40,6 +40,9 @@ export const FRAME_CLOSE_IDLE = 23
 /** What is going on? */
 export const FRAME_STATUS = 24
 
+/** Start a successor, which may be of another version, and hand the ports over to it. */
+export const FRAME_UPGRADE = 25
+
 /** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
 export const RELEASE_HOLD = 1
 
@@ -63,6 +66,11 @@ export const FRAME_REVOKED = 42
 
 /** The answer to STATUS. */
 export const FRAME_STATUS_REPLY = 43
+
+/** A successor has the ports: claims are to be made there, what is under way is finished here. */
+export const FRAME_LEAVING = 44
+/** The answer to UPGRADE; REFUSED when it has failed. */
+export const FRAME_UPGRADED = 45
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1

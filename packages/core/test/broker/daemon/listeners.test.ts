@@ -276,6 +276,7 @@ describe('what the kernel seldom does', () => {
       return {
         address: binding.host,
         port: binding.port,
+        descriptor: -1,
         close: async () => {
           await Promise.resolve()
           bound.splice(bound.indexOf(binding), 1)

@@ -49,6 +49,8 @@ export interface Http1Host {
 const MAX_PENDING_BYTES = 64 * 1024
 /** A head that has come this far is parsed whatever came last: it is too long. */
 const LONG_HEAD_BYTES = 16 * 1024
+/** A connection of a broker that leaves is closed when it has not been used for so long; its client may be about to use it. */
+const LEAVING_IDLE_MS = 2000
 /** How long a connection is still read after its last response, so that a reset does not overtake the answer. */
 const LINGER_MS = 2000
 
@@ -93,6 +95,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** What was handed over of the request under way, while another owner could still take it. */
   readonly #retained = new RetainedRequest()
   #wasTakenBack = false
+  #isLeaving = false
   /** Why the request that comes next off the wire is to be turned away. */
   #unavailable: Reject | null = null
   readonly #connection: EngineConnection
@@ -186,6 +189,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
       this.#turnAway(APP_SHUTDOWN)
       this.shutdown()
     }
+  }
+
+  /** Another broker has the port: closes when the requests that are on their way have been answered, or when none comes soon. */
+  leave(): void {
+    this.#isLeaving = true
   }
 
   onOwnerReady(): void {
@@ -362,6 +370,8 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     }
     if (port === undefined && isIdempotent(bytes)) this.#retained.begin(bytes, start, next)
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
+    // Requests behind this one would be lost.
+    if (this.#isLeaving && next === end) this.#exchange.endAfterResponse()
     return next
   }
 
@@ -483,7 +493,10 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     const hasPassed = (limit: number): boolean => this.#hasPassed(limit, this.#lastActivity)
     switch (this.#state) {
       case 'head':
-        if (this.#pending === null) return hasPassed(idleConnectionTimeout) ? 'Timer_ConnectionIdle' : null
+        if (this.#pending === null) {
+          if (this.#isLeaving && hasPassed(LEAVING_IDLE_MS)) return ''
+          return hasPassed(idleConnectionTimeout) ? 'Timer_ConnectionIdle' : null
+        }
         return this.#hasPassed(headerWaitTimeout, this.#headStart) ? 'Timer_HeaderWait' : null
       case 'exchange':
         return this.#isBodyLate() ? 'Timer_EntityBody' : null

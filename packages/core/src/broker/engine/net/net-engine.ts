@@ -40,6 +40,10 @@ class NetListener implements EngineListener {
     this.port = typeof bound === 'string' ? 0 : bound.port
   }
 
+  get descriptor(): number {
+    return (this.#server as unknown as { _handle: { fd?: number } | null })._handle?.fd ?? -1
+  }
+
   close(): Promise<void> {
     // node:net reports `close` only when every accepted connection is gone, but the port is free at once.
     this.#server.close()

@@ -1,0 +1,241 @@
+import type { Socket } from 'node:net'
+import { latin1 } from '../../base/latin1.ts'
+import type { QueueConnection } from '../../queue/exchange.ts'
+import type { OnFrame } from '../protocol/frame-reader.ts'
+import type { FrameWriter } from '../protocol/frame-writer.ts'
+import {
+  CLIENT_ERROR_FIXED_BYTES,
+  CONNECTION_ENCRYPTED,
+  CREDIT_BYTES,
+  DISCONNECT_END,
+  FLAG_END,
+  FRAME_ACCEPTED,
+  FRAME_BODY,
+  FRAME_CANCEL,
+  FRAME_CLIENT_ERROR,
+  FRAME_CLOSE_IDLE,
+  FRAME_CONNECTION,
+  FRAME_CONNECTION_CLOSED,
+  FRAME_CREDIT,
+  FRAME_DISCONNECT,
+  FRAME_REQUEST,
+  FRAME_TRAILERS,
+  HEADER_BYTES,
+  REQUEST_FIXED_BYTES,
+} from '../protocol/frames.ts'
+import { SLOT_MASK } from '../protocol/limits.ts'
+import { BrokerConnection } from './broker-connection.ts'
+import { BrokerExchange } from './broker-exchange.ts'
+import type { ExchangeHome } from './broker-exchange.ts'
+import type { BrokerQueue } from './broker-queue.ts'
+import { findBroker } from './find-broker.ts'
+import { openConnection } from './open-connection.ts'
+import { parseRawHeaders } from './raw-headers.ts'
+
+/** What a link needs of the session that it belongs to. */
+export interface LinkHome {
+  /** The claim of this number, while it is open. */
+  queueOf(id: number): BrokerQueue | undefined
+  /** A frame about claims, or about the broker. */
+  onControl(link: BrokerLink, type: number, id: number, payload: string): void
+  /** It has an exchange now and had none, or the other way round. */
+  onBusyChange(link: BrokerLink): void
+  onConnectionClosed(connection: QueueConnection): void
+  /** The broker has closed it; its exchanges and connections have been told. */
+  onLinkLost(link: BrokerLink): void
+}
+
+/**
+ * A connection to one broker, with the exchanges and the clients' connections that came over it.
+ *
+ * open ──closed by either side──▶ closed
+ */
+export class BrokerLink implements ExchangeHome {
+  readonly writer: FrameWriter
+  readonly #socket: Socket
+  readonly #home: LinkHome
+  readonly #exchanges: (BrokerExchange | undefined)[] = []
+  #exchangeCount = 0
+  readonly #connections: (BrokerConnection | undefined)[] = []
+  #isClosed = false
+
+  private constructor(socket: Socket, writer: FrameWriter, home: LinkHome) {
+    this.#socket = socket
+    this.writer = writer
+    this.#home = home
+    socket.once('close', () => this.#onLost())
+  }
+
+  /**
+   * Connects to the broker of a runtime directory, which is started when there is none.
+   *
+   * @throws HttpSysError `ETIMEDOUT` when no broker can be started or it says nothing, `EPROTO` when it is of another version,
+   * `ECONNRESET` when it was just leaving
+   */
+  static async open(directory: string, home: LinkHome): Promise<BrokerLink> {
+    let link: BrokerLink | undefined
+    const onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
+      link!.#onFrame(type, flags, aux, id, bytes, view, start, end)
+    }
+    const { socket, writer } = await openConnection((options) => findBroker(directory, options), onFrame)
+    link = new BrokerLink(socket, writer, home)
+    return link
+  }
+
+  /** Whether exchanges are under way. */
+  get isBusy(): boolean {
+    return this.#exchangeCount > 0
+  }
+
+  /** Whether the link keeps the process alive. */
+  setRef(isRef: boolean): void {
+    if (isRef) this.#socket.ref()
+    else this.#socket.unref()
+  }
+
+  /** Sends what is left, and closes. */
+  close(): void {
+    this.#isClosed = true
+    this.writer.flush()
+    this.#socket.end()
+    // The other side closes at once; nothing is left that could keep the process waiting for it.
+    this.#socket.unref()
+  }
+
+  onExchangeClosed(exchange: BrokerExchange): void {
+    const slot = exchange.id & SLOT_MASK
+    if (this.#exchanges[slot] !== exchange) return
+    this.#exchanges[slot] = undefined
+    this.#exchangeCount--
+    if (this.#exchangeCount === 0) this.#home.onBusyChange(this)
+  }
+
+  /** What was under way is lost. */
+  #onLost(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.writer.close()
+    const exchanges = this.#exchanges.splice(0)
+    const connections = this.#connections.splice(0)
+    this.#exchangeCount = 0
+    for (const exchange of exchanges) {
+      if (exchange === undefined) continue
+      exchange.onSessionLost()
+      exchange.listener.onLost(exchange)
+    }
+    for (const connection of connections) if (connection !== undefined) this.#home.onConnectionClosed(connection)
+    this.#home.onLinkLost(this)
+  }
+
+  readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
+    const payload = start + HEADER_BYTES
+    switch (type) {
+      case FRAME_REQUEST:
+        return this.#onRequest(flags, id, bytes, view, start, end)
+      case FRAME_BODY:
+      case FRAME_TRAILERS:
+      case FRAME_CREDIT:
+      case FRAME_DISCONNECT:
+        return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
+      case FRAME_CONNECTION:
+        this.#connections[id & SLOT_MASK] = new BrokerConnection(
+          latin1(bytes, payload, end),
+          (flags & CONNECTION_ENCRYPTED) !== 0,
+          () => this.writer.signal(FRAME_CLOSE_IDLE, 0, 0, id),
+        )
+        return
+      case FRAME_CONNECTION_CLOSED: {
+        const connection = this.#connections[id & SLOT_MASK]
+        this.#connections[id & SLOT_MASK] = undefined
+        if (connection !== undefined) this.#home.onConnectionClosed(connection)
+        return
+      }
+      case FRAME_ACCEPTED: {
+        const queue = this.#home.queueOf(view.getUint32(payload, true))
+        const connection = this.#connections[id & SLOT_MASK]
+        if (connection !== undefined) queue?.listener.onConnection?.(connection)
+        return
+      }
+      case FRAME_CLIENT_ERROR:
+        return this.#onClientError(id, bytes, view, start, end)
+      default:
+        return this.#home.onControl(this, type, id, bytes.toString('utf8', payload, end))
+    }
+  }
+
+  readonly #onExchangeFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
+    const exchange = this.#exchanges[id & SLOT_MASK]
+    // A frame for an exchange that this side has ended was under way when it did.
+    if (exchange === undefined || exchange.id !== id) return
+    const payload = start + HEADER_BYTES
+    const { listener } = exchange
+    switch (type) {
+      case FRAME_BODY:
+        if (end > payload) listener.onBody(exchange, Buffer.from(bytes.subarray(payload, end)))
+        if ((flags & FLAG_END) !== 0) onBodyEnd(exchange, [])
+        return
+      case FRAME_TRAILERS: {
+        const lines = latin1(bytes, payload, end)
+        return onBodyEnd(exchange, parseRawHeaders(lines, 0, lines.split('\r\n').length - 1))
+      }
+      case FRAME_CREDIT:
+        if (end - start !== CREDIT_BYTES) return
+        if (exchange.onCredit(view.getUint32(payload, true))) listener.onWritable(exchange)
+        return
+      case FRAME_DISCONNECT:
+        exchange.onBodyDone()
+        return listener.onDisconnect(exchange, aux === DISCONNECT_END ? 'end' : 'reset')
+    }
+  }
+
+  #onRequest(flags: number, id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
+    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
+    const queue = this.#home.queueOf(view.getUint32(start + 16, true))
+    const headStart = start + REQUEST_FIXED_BYTES
+    const headEnd = headStart + view.getUint16(start + 26, true)
+    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
+    const exchange = new BrokerExchange(
+      this,
+      id,
+      queue,
+      connection,
+      flags,
+      latin1(bytes, headStart, headEnd),
+      view.getUint16(start + 20, true),
+      view.getUint16(start + 22, true),
+      view.getUint16(start + 24, true),
+      queue.privatePort !== undefined,
+    )
+    this.#add(exchange)
+    const { listener } = queue
+    listener.onRequest(exchange)
+    if (end > headEnd) listener.onBody(exchange, Buffer.from(bytes.subarray(headEnd, end)))
+    if ((flags & FLAG_END) !== 0) onBodyEnd(exchange, [])
+  }
+
+  #onClientError(id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
+    const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
+    const queue = this.#home.queueOf(view.getUint32(start + 16, true))
+    if (connection === undefined || queue === undefined) return this.writer.signal(FRAME_CANCEL, 0, 0, id)
+    const codeStart = start + CLIENT_ERROR_FIXED_BYTES
+    const codeEnd = codeStart + view.getUint16(start + 20, true)
+    const error = { code: latin1(bytes, codeStart, codeEnd), rawPacket: Buffer.from(bytes.subarray(codeEnd, end)) }
+    let exchange = this.#exchanges[id & SLOT_MASK]
+    if (exchange === undefined || exchange.id !== id) {
+      exchange = new BrokerExchange(this, id, queue, connection, 0, '', 0, 0, 0, true)
+      this.#add(exchange)
+    }
+    queue.listener.onClientError?.(exchange, error)
+  }
+
+  #add(exchange: BrokerExchange): void {
+    this.#exchanges[exchange.id & SLOT_MASK] = exchange
+    this.#exchangeCount++
+    if (this.#exchangeCount === 1) this.#home.onBusyChange(this)
+  }
+}
+
+function onBodyEnd(exchange: BrokerExchange, rawTrailers: string[]): void {
+  exchange.onBodyDone()
+  exchange.listener.onBodyEnd(exchange, rawTrailers)
+}

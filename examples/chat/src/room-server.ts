@@ -91,7 +91,8 @@ function reportStatus(): void {
 }
 
 function report(message: Report): void {
-  if (process.connected) process.send!(message)
+  // Whether the launcher has just gone shows only when it is written to.
+  if (process.connected) process.send!(message, () => {})
 }
 
 function neighbours(own: number): number[] {

@@ -2,9 +2,15 @@
 import { HttpSysError } from '../base/errors.ts'
 import { queryStatus } from '../broker/client/query-status.ts'
 import { upgradeBroker } from '../broker/client/upgrade.ts'
+import { runDaemon } from '../broker/daemon/run-daemon.ts'
+import { readReservations, writeReservations } from '../broker/rendezvous/reservations.ts'
+import { runtimeDirectory } from '../broker/rendezvous/runtime-directory.ts'
+import { idOfGroup, idsOfUser } from '../broker/rendezvous/users.ts'
 import { run } from './run.ts'
+import { serve } from './serve.ts'
 import { status } from './status.ts'
 import { upgrade } from './upgrade.ts'
+import { urlacl } from './urlacl.ts'
 
 const USAGE = `httpsys status [--json]
 
@@ -13,6 +19,20 @@ const USAGE = `httpsys status [--json]
 httpsys upgrade
 
   Replaces the running broker by one of this version and this Node: no connection is refused, nothing is lost.
+
+httpsys serve [--shared] [--user NAME] [--port N]...
+
+  Runs a broker in this process that stays until it is told to end: for systemd, or a container.
+
+  --shared  processes of other users may claim what is reserved for them
+  --user    whom to become once the ports are bound (as root)
+  --port    a port to keep open on all addresses, since that user could not bind it later
+
+httpsys add urlacl url=http://*:80/2/ user=NAME   (or group=NAME)
+httpsys delete urlacl url=http://*:80/2/
+httpsys show urlacl
+
+  Reserves a prefix, and what is below it, for a user or a group; for a broker that is served with --shared.
 
 httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
 
@@ -27,7 +47,16 @@ const [command, ...rest] = process.argv.slice(2)
 try {
   if (command === 'run') run(rest)
   else if (command === 'status') await status(rest, queryStatus)
-  else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
+  else if (command === 'serve') await serve(rest, runDaemon)
+  else if ((command === 'add' || command === 'delete' || command === 'show') && rest[0] === 'urlacl') {
+    const directory = runtimeDirectory()
+    urlacl(command, rest.slice(1), {
+      read: () => readReservations(directory),
+      write: (reservations) => writeReservations(directory, reservations),
+      uidOf: (user) => idsOfUser(user).uid,
+      gidOf: idOfGroup,
+    })
+  } else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
   else if (command === undefined || command === '--help' || command === 'help') process.stdout.write(USAGE)
   else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
 } catch (error) {

@@ -13,6 +13,10 @@ interface Platform {
   readonly SO_REUSEADDR: number
   readonly IPV6_V6ONLY: number
   readonly MSG_DONTWAIT: number
+  /** How to ask who is at the other end of a local socket: SO_PEERCRED and SO_PEERGROUPS, LOCAL_PEERCRED. */
+  readonly peer:
+    | { readonly kind: 'ucred'; readonly credentials: number; readonly groups: number }
+    | { readonly kind: 'xucred'; readonly credentials: number }
   /** How to ask for the bytes that a socket has not got rid of: SIOCOUTQ, SO_NWRITE. */
   readonly unsent:
     | { readonly kind: 'ioctl'; readonly request: number }
@@ -31,6 +35,7 @@ const LINUX: Platform = {
   SO_REUSEADDR: 2,
   IPV6_V6ONLY: 26,
   MSG_DONTWAIT: 0x40,
+  peer: { kind: 'ucred', credentials: 17, groups: 59 },
   unsent: { kind: 'ioctl', request: 0x5411 },
   hasAddressLength: false,
   messageLengths: ['size_t', 'size_t'],
@@ -43,6 +48,7 @@ const MACOS: Platform = {
   SO_REUSEADDR: 4,
   IPV6_V6ONLY: 27,
   MSG_DONTWAIT: 0x80,
+  peer: { kind: 'xucred', credentials: 1 },
   unsent: { kind: 'option', option: 0x1024 },
   hasAddressLength: true,
   messageLengths: ['int', 'uint32_t'],
@@ -79,6 +85,8 @@ export interface Libc {
   inet_pton(family: number, text: string, address: Buffer): number
   close(fd: number): number
   setCloseOnExec(fd: number): number
+  /** The value of a socket option of at most so many bytes; undefined when it can't be had. */
+  readOption(fd: number, level: number, name: number, size: number): Buffer | undefined
   /** Writes how much the socket has not got rid of into four bytes. */
   readUnsent(fd: number, value: Buffer): number
   sendmsg(fd: number, message: MessageHeader, flags: number): number
@@ -140,6 +148,12 @@ function bindFunctions(platform: Platform): Libc {
     inet_pton: library.func('int inet_pton(int family, const char *text, void *address)'),
     close: library.func('int close(int fd)'),
     setCloseOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC) as number,
+    readOption: (fd, level, name, size) => {
+      const value = Buffer.alloc(size)
+      const length = new Uint32Array([size])
+      if ((getsockopt(fd, level, name, value, length) as number) < 0) return undefined
+      return value.subarray(0, length[0])
+    },
     readUnsent: (fd, value) =>
       (platform.unsent.kind === 'ioctl'
         ? ioctl(fd, platform.unsent.request, 'void *', value)

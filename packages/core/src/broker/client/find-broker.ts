@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { openSync, closeSync, readFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readFileSync } from 'node:fs'
 import type { Socket, IpcNetConnectOpts } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,7 +15,7 @@ const POLL_MS = 10
 /**
  * Connects to the broker of a runtime directory and starts one, detached, when there is none.
  *
- * @throws HttpSysError `ETIMEDOUT` when no broker comes up, with the end of its log.
+ * @throws HttpSysError `ETIMEDOUT` when no broker comes up, with the end of its log; `EACCES`, `EMFILE`.
  */
 export async function findBroker(directory: string, options: Omit<IpcNetConnectOpts, 'path'>): Promise<Socket> {
   const deadline = Date.now() + START_TIMEOUT_MS
@@ -23,6 +23,7 @@ export async function findBroker(directory: string, options: Omit<IpcNetConnectO
     const socket = await connectToBroker(directory, options)
     if (socket !== undefined) return socket
     if (Date.now() > deadline) throw notStarted(directory)
+    if (!isWritable(directory)) throw notServed(directory)
     if (setStartMark(directory)) startDaemon(directory)
     await delay(POLL_MS)
   }
@@ -42,6 +43,25 @@ function startDaemon(directory: string): void {
   closeSync(log)
   daemon.once('error', () => clearStartMark(directory))
   daemon.unref()
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function notServed(directory: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EACCES',
+    syscall: 'connect',
+    subject: `runtime directory ${directory}`,
+    reason: 'no broker runs there, and this user may not start one',
+    remedy: 'Let its owner run httpsys serve --shared, or set HTTPSYS_RUNTIME_DIR to a directory of your own.',
+  })
 }
 
 function notStarted(directory: string): HttpSysError {

@@ -15,12 +15,14 @@ import {
 } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
+import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { startClock } from './coarse-clock.ts'
 import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
+import { isAdministrator, notAdministrator } from './authorization.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
 import { PrivatePorts } from './private-ports.ts'
@@ -37,6 +39,8 @@ export interface BrokerOptions {
   readonly socketPath: string
   /** Those not given are HTTP.SYS's. */
   readonly limits?: Partial<ServerLimits>
+  /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
+  readonly authorize?: (credentials: PeerCredentials | undefined, prefix: UrlPrefix) => void
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
   /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. */
@@ -49,6 +53,9 @@ export interface BrokerOptions {
 
 /** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
 const RECOVERY_MS = 3000
+
+/** How long a broker that leaves waits for its peers to take what it has sent. */
+const LAST_WORD_MS = 1000
 
 /** Of connections that are not let in. */
 const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} }
@@ -73,6 +80,7 @@ export class Broker implements PeerHost, Http1Host {
   #local: EngineListener | undefined
   #lastEpoch = 0
   #isLeaving = false
+  /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
   readonly #reasons = new Map<string, number>()
@@ -155,6 +163,11 @@ export class Broker implements PeerHost, Http1Host {
     }
   }
 
+  /** Keeps ports open on all addresses, whether or not somebody claims them. @throws HttpSysError `EADDRINUSE`, `EACCES` */
+  async keepPorts(ports: readonly number[]): Promise<void> {
+    for (const port of ports) await this.#listeners.acquire(UrlPrefix.parse(`http://*:${port}/`))
+  }
+
   /** The sockets that listen for clients, for a successor that inherits them. */
   get descriptors(): number[] {
     return this.#listeners.descriptors
@@ -171,7 +184,14 @@ export class Broker implements PeerHost, Http1Host {
     await this.#listeners.close()
     for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
-    if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    while (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    for (const peer of this.#peers) peer.close()
+    if (this.#peers.size === 0) return
+    // A process that is stopped does not close its side.
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+      setTimeout(resolve, LAST_WORD_MS)
+    })
   }
 
   /** Stops listening, cuts owners and clients off, and frees every port. */
@@ -207,11 +227,17 @@ export class Broker implements PeerHost, Http1Host {
   }
 
   onUpgrade(peer: OwnerPeer, payload: string): void {
-    const onUpgrade = this.#options.onUpgrade ?? (() => Promise.reject(new Error('this broker can not be replaced')))
-    onUpgrade(payload).then(
+    this.#upgrade(peer, payload).then(
       (pid) => peer.writer.text(FRAME_UPGRADED, 0, 0, 0, String(pid), 'latin1'),
       (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, 0, encodeRefused(error), 'utf8'),
     )
+  }
+
+  async #upgrade({ credentials }: OwnerPeer, payload: string): Promise<number> {
+    const { onUpgrade } = this.#options
+    if (onUpgrade === undefined) throw new Error('this broker can not be replaced')
+    if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials)
+    return onUpgrade(payload)
   }
 
   onStatus(peer: OwnerPeer): void {
@@ -224,6 +250,7 @@ export class Broker implements PeerHost, Http1Host {
     this.#claims.delete(peer)
     for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
     if (this.isIdle) this.#options.onIdle?.()
+    if (this.#peers.size === 0) this.#onEmpty()
   }
 
   onPeerDrained(peer: OwnerPeer): void {
@@ -273,6 +300,7 @@ export class Broker implements PeerHost, Http1Host {
     if (this.#isLeaving) throw left(href)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     if (prefix.scheme === 'https') throw notYetSecure(prefix)
+    this.#options.authorize?.(peer.credentials, prefix)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))

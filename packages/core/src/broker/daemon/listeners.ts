@@ -84,7 +84,7 @@ export class Listeners {
         this.#portOf(listener.port).listeners.set(listener.address, listener)
       }
       // All scopes are known by now: none of the sockets is closed, and opened again for the next claim.
-      for (const port of [...this.#ports.values()]) await this.#narrow(port)
+      for (const port of this.#ports.values()) await this.#narrow(port)
     })
   }
 

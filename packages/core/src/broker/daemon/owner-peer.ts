@@ -1,4 +1,6 @@
 import { HttpSysError } from '../../base/errors.ts'
+import { peerCredentials } from '../../sockets/peer-credentials.ts'
+import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
@@ -71,7 +73,10 @@ export interface AnnouncedConnection {
  *           ──HAND_OVER──▶ closed (the socket is no longer this object's)
  */
 export class OwnerPeer implements EngineConnectionHandler {
+  /** As it says itself; for messages only. */
   pid = 0
+  /** As the kernel says; undefined where it does not. */
+  readonly credentials: PeerCredentials | undefined
   state: 'connected' | 'open' | 'closed' = 'connected'
   readonly writer: FrameWriter
   readonly exchanges = new SlotTable<ExchangeSink>()
@@ -83,6 +88,7 @@ export class OwnerPeer implements EngineConnectionHandler {
   constructor(connection: EngineConnection, host: PeerHost) {
     this.#connection = connection
     this.#host = host
+    this.credentials = peerCredentials(connection.descriptor)
     this.writer = new FrameWriter((chunks, done) => {
       connection.writeChunks(chunks, (isSent) => {
         const wasFull = this.isFull

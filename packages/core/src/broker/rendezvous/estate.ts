@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readQueueSettings } from '../../base/queue-settings.ts'
 import type { QueueSettings } from '../../base/queue-settings.ts'
@@ -42,6 +42,7 @@ export class EstateFile {
   readonly #estate: () => Estate
   #timer: NodeJS.Timeout | undefined
   #isDirty = false
+  #isGiven = false
 
   constructor(directory: string, estate: () => Estate) {
     this.#directory = directory
@@ -65,11 +66,20 @@ export class EstateFile {
   write(): void {
     this.#isDirty = false
     const path = join(this.#directory, NAME)
+    const text = JSON.stringify(this.#estate())
     try {
-      writeFileSync(`${path}.new`, JSON.stringify(this.#estate()), { mode: 0o600 })
+      if (this.#isGiven) return writeFileSync(path, text)
+      writeFileSync(`${path}.new`, text, { mode: 0o600 })
       renameSync(`${path}.new`, path)
     } catch {
       // A full disk must not cost anybody a request.
     }
+  }
+
+  /** Leaves the file to another user, whom this process is about to become: the directory stays root's. */
+  giveTo(uid: number, gid: number): void {
+    this.write()
+    chownSync(join(this.#directory, NAME), uid, gid)
+    this.#isGiven = true
   }
 }

@@ -2,6 +2,7 @@ import { link, readdir, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Socket, IpcNetConnectOpts } from 'node:net'
 import { join } from 'node:path'
+import { HttpSysError } from '../../base/errors.ts'
 
 /**
  * How owners find the one broker of a runtime directory, without a lock that a crash could leave behind.
@@ -19,22 +20,44 @@ export async function currentSocketPath(directory: string): Promise<string | und
   return number === 0 ? undefined : pathOf(directory, number)
 }
 
-/** Connects to the current broker; resolves to undefined when there is none, or it is dead. */
+/**
+ * Connects to the current broker; resolves to undefined when there is none, it is dead, or too busy to say.
+ *
+ * @throws HttpSysError `EACCES`, `EMFILE`
+ */
 export async function connectToBroker(
   directory: string,
   options: Omit<IpcNetConnectOpts, 'path'>,
 ): Promise<Socket | undefined> {
   const path = await currentSocketPath(directory)
   if (path === undefined) return undefined
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect({ ...options, path })
     socket.once('connect', () => {
       socket.off('error', onError)
       resolve(socket)
     })
-    const onError = (): void => resolve(undefined)
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const failure = describeFailure(error, path)
+      if (failure === undefined) resolve(undefined)
+      else reject(failure)
+    }
     socket.once('error', onError)
   })
+}
+
+function describeFailure({ code }: NodeJS.ErrnoException, path: string): HttpSysError | undefined {
+  const parts = { syscall: 'connect', subject: path }
+  if (code === 'EACCES' || code === 'EPERM') {
+    const reason = 'this user may not connect to the broker'
+    const remedy = 'Let root run httpsys serve --shared, or set HTTPSYS_RUNTIME_DIR to a directory of your own.'
+    return new HttpSysError({ code: 'EACCES', ...parts, reason, remedy })
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    const reason = 'no file descriptor is left'
+    return new HttpSysError({ code: 'EMFILE', ...parts, reason, remedy: 'Raise the limit: ulimit -n.' })
+  }
+  return undefined
 }
 
 /**

@@ -14,7 +14,7 @@ const FILE_NAME_BYTES = '/broker-000000.sock'.length
  *
  * `HTTPSYS_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/httpsys`, else a per-user directory under the system's temporary one.
  *
- * @throws HttpSysError `EACCES` when the directory is not this user's own or others may write to it; `ENAMETOOLONG` when no
+ * @throws HttpSysError `EACCES` when the directory is neither this user's own nor root's, or others may write to it; `ENAMETOOLONG` when no
  * socket path fits; `EINVAL` when it can't be made.
  */
 export function runtimeDirectory(env: NodeJS.ProcessEnv = process.env): string {
@@ -61,7 +61,8 @@ function check(directory: string, stats: Stats): void {
       'Remove it, or set HTTPSYS_RUNTIME_DIR to another path.',
     )
   }
-  if (uid !== undefined && stats.uid !== uid) {
+  // Root's is one that users share: only root could put another broker there.
+  if (uid !== undefined && stats.uid !== uid && stats.uid !== 0) {
     const remedy = 'Set HTTPSYS_RUNTIME_DIR to a directory of your own.'
     throw refused('EACCES', directory, `it belongs to user ${stats.uid}, not to this process's user ${uid}`, remedy)
   }

@@ -47,6 +47,7 @@ function exchangeFrames(act: (exchange: BrokerExchange) => void, flags = 0): str
 function peerFrames(act: (peer: OwnerPeer) => void): string {
   const sent: Buffer[] = []
   const connection = {
+    descriptor: -1,
     writeChunks: (chunks: Buffer[], done: () => void) => {
       sent.push(...chunks.map((chunk) => Buffer.from(chunk)))
       done()

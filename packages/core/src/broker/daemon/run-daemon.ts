@@ -1,0 +1,145 @@
+import { chmodSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HttpSysError } from '../../base/errors.ts'
+import { isBroken } from '../../base/url-prefix-syntax.ts'
+import { NetEngine } from '../engine/net/net-engine.ts'
+import { EstateFile, readEstate } from '../rendezvous/estate.ts'
+import { publish } from '../rendezvous/generations.ts'
+import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
+import { idsOfUser } from '../rendezvous/users.ts'
+import { clearStartMark } from '../rendezvous/start-mark.ts'
+import { authorizer } from './authorization.ts'
+import { Broker } from './broker.ts'
+import { announceReady, inheritedDescriptors, startSuccessor } from './successor.ts'
+import { readServerLimits } from './server-limits.ts'
+import type { ServerLimits } from './server-limits.ts'
+
+/** How `httpsys serve` runs a broker. */
+export interface ServeOptions {
+  /** Processes of other users may connect; they claim what is reserved for them. */
+  readonly isShared: boolean
+  /** Whom to become once the ports are bound. */
+  readonly user?: string | undefined
+  /** Ports to keep open on all addresses, since they can't be bound later. */
+  readonly ports: readonly number[]
+}
+
+/** For a successor: the options of the broker that it follows, without the user, whom it is already. */
+const SERVE_VARIABLE = 'HTTPSYS_SERVE'
+
+/** The options of a successor; undefined for a broker that an app has started. */
+export function inheritedOptions(): ServeOptions | undefined {
+  const text = process.env[SERVE_VARIABLE]
+  return text === undefined ? undefined : (JSON.parse(text) as ServeOptions)
+}
+
+/**
+ * Runs a broker in this process: one that somebody serves stays until it is told to end, one that an app has started leaves when no
+ * owner has been connected for a while.
+ *
+ * @throws HttpSysError `EADDRINUSE` when somebody serves and a broker runs already, or a port is taken; `EACCES`
+ */
+export async function runDaemon(serve?: ServeOptions): Promise<void> {
+  const idleExitMs = readMilliseconds('HTTPSYS_BROKER_IDLE_EXIT', 10_000)
+  const directory = runtimeDirectory()
+  const isShared = serve?.isShared === true
+  if (isShared) chmodSync(directory, 0o755)
+  if (serve !== undefined) process.env[SERVE_VARIABLE] = JSON.stringify({ isShared, ports: serve.ports })
+  // A directory of its own, so that nobody can connect before the socket is published.
+  const nursery = await mkdtemp(join(directory, '.s'))
+  let timer: NodeJS.Timeout | undefined
+  const leaveWhenIdle = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      if (broker.isIdle) leave()
+    }, idleExitMs)
+  }
+  let hasSuccessor = false
+  const file = new EstateFile(directory, () => broker.estate)
+  const leave = (): void => {
+    void broker.close().then(() => {
+      if (!hasSuccessor) file.write()
+      process.exit(0)
+    })
+  }
+  const privatePath = join(nursery, 's')
+  const broker: Broker = await Broker.start({
+    engine: new NetEngine(),
+    socketPath: privatePath,
+    limits: readLimits(),
+    onIdle: serve === undefined ? leaveWhenIdle : () => {},
+    authorize: authorizer(directory, isShared),
+    onClaimsChanged: () => {
+      // The file is the successor's.
+      if (!hasSuccessor) file.touch()
+    },
+    onUpgrade: async (payload) => {
+      file.write()
+      const pid = await startSuccessor(payload, broker.descriptors)
+      hasSuccessor = true
+      // The answer goes first.
+      setImmediate(() => void broker.leave().then(() => process.exit(0)))
+      return pid
+    },
+    onViolation: (pid, error) =>
+      console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
+  })
+  if (isShared) chmodSync(privatePath, 0o666)
+  broker.inherit(readEstate(directory))
+  const inherited = inheritedDescriptors()
+  // The kernel hands clients to both brokers from here on; their requests wait for the owners.
+  if (inherited !== undefined) await broker.openInheritedPorts(inherited)
+  const path = await publish(directory, privatePath, inherited !== undefined)
+  await rm(nursery, { recursive: true, force: true })
+  clearStartMark(directory)
+  if (path === undefined) {
+    await broker.close()
+    if (serve !== undefined) throw runsAlready(directory)
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, leave)
+  }
+  // The terminal that the first owner ran in may close.
+  process.on('SIGHUP', () => {})
+  if (inherited === undefined) await broker.openInheritedPorts([])
+  else announceReady()
+  await broker.keepPorts(serve?.ports ?? [])
+  if (serve?.user !== undefined) becomeUser(serve.user, file)
+}
+
+function readLimits(): Partial<ServerLimits> {
+  const limits = readServerLimits(process.env)
+  if (!isBroken(limits)) return limits
+  console.error(`${limits.reason}: using HTTP.SYS's limits. ${limits.remedy}.`)
+  return {}
+}
+
+/** Gives up root's rights for good. */
+function becomeUser(user: string, file: EstateFile): void {
+  const { uid, gid } = idsOfUser(user)
+  file.giveTo(uid, gid)
+  process.setgroups!([gid])
+  process.setgid!(gid)
+  process.setuid!(uid)
+}
+
+function runsAlready(directory: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EADDRINUSE',
+    syscall: 'listen',
+    subject: `runtime directory ${directory}`,
+    reason: 'a broker runs there already',
+    remedy: 'Replace it with httpsys upgrade, or end it first: httpsys status shows its process.',
+  })
+}
+
+/** A wrong value must not keep the apps from listening: it is noted, and the default used. */
+function readMilliseconds(name: string, otherwise: number): number {
+  const text = process.env[name]
+  if (!text) return otherwise
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  console.error(`${name} is "${text}", not a number of milliseconds: using ${otherwise}`)
+  return otherwise
+}

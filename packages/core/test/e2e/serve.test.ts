@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { Program, freePort } from './programs.ts'
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const isRoot = process.getuid?.() === 0
+let directory: string
+let env: NodeJS.ProcessEnv
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'httpsys-serve-'))
+  chmodSync(directory, 0o700)
+  env = { ...process.env, HTTPSYS_RUNTIME_DIR: directory, HTTPSYS_BROKER_IDLE_EXIT: '50' }
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+/** What `httpsys …` prints. */
+async function httpsys(...args: string[]): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout
+}
+
+async function status(): Promise<BrokerStatus | null> {
+  return JSON.parse(await httpsys('status', '--json')) as BrokerStatus | null
+}
+
+/** A broker that is served, once it answers. */
+async function serve(...args: string[]): Promise<Program> {
+  const program = new Program([cli, 'serve', ...args], env)
+  await expect.poll(status, { timeout: 10_000 }).not.toBeNull()
+  return program
+}
+
+test('httpsys serve stays without owners, lets no second one in, and ends when it is told to', async () => {
+  const broker = await serve()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  expect((await status())?.pid).toBe(broker.child.pid)
+  const second = new Program([cli, 'serve'], env)
+  expect(await second.exit()).toBe(2)
+  expect(second.errors).toMatch(/EADDRINUSE .*a broker runs there already.*httpsys upgrade/)
+  expect(await broker.end('SIGTERM')).toBe(0)
+  expect(await status()).toBeNull()
+})
+
+test('a served broker is replaced by one that stays as well', async () => {
+  const broker = await serve()
+  expect(await httpsys('upgrade')).toMatch(/the broker is process \d+ now/)
+  // Its output is the new one's, and stays open.
+  await expect.poll(() => broker.child.exitCode).toBe(0)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const { pid } = (await status())!
+  expect(pid).not.toBe(broker.child.pid)
+  process.kill(pid, 'SIGTERM')
+  await expect.poll(status).toBeNull()
+})
+
+test.skipIf(!isRoot)('as root it opens its ports and becomes the user that it is told', async () => {
+  const port = await freePort()
+  const broker = await serve('--shared', '--user', 'nobody', '--port', String(port))
+  const uid = Number((await promisify(execFile)('id', ['-u', 'nobody'])).stdout)
+  await expect
+    .poll(() => readFileSync(`/proc/${broker.child.pid}/status`, 'utf8'))
+    .toMatch(new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'))
+  expect(readFileSync(`/proc/${broker.child.pid}/status`, 'utf8')).toMatch(/^CapEff:\t0+$/m)
+  expect((await status())?.ports).toMatchObject([{ port }])
+  expect(await broker.end('SIGTERM')).toBe(0)
+})
+
+test('reservations are added, shown and deleted', async () => {
+  expect(await httpsys('show', 'urlacl')).toBe('nothing is reserved\n')
+  await httpsys('add', 'urlacl', 'url=http://*:80/2/', 'user=0')
+  await httpsys('add', 'urlacl', 'url=http://*:80/3/', 'group=0')
+  expect(await httpsys('show', 'urlacl')).toBe('http://*:80/2/  user 0\nhttp://*:80/3/  group 0\n')
+  await httpsys('delete', 'urlacl', 'url=http://*:80/2/')
+  expect(await httpsys('show', 'urlacl')).toBe('http://*:80/3/  group 0\n')
+  for (const args of [
+    ['url=http://*:80/2/'],
+    ['user=0'],
+    ['url=nonsense', 'user=0'],
+    ['url=http://*:80/', 'user=no-such-user'],
+  ]) {
+    await expect(httpsys('add', 'urlacl', ...args)).rejects.toMatchObject({ code: 2 })
+  }
+})

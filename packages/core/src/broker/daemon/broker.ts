@@ -1,23 +1,22 @@
 import { HttpSysError } from '../../base/errors.ts'
 import { packageVersion } from '../../base/package-version.ts'
-import { completeQueueSettings } from '../../base/queue-settings.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
-import { decodeClaim, encodeClaimed, encodeRefused } from '../protocol/claims.ts'
+import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import {
   FRAME_CLAIMED,
   FRAME_LEAVING,
   FRAME_REFUSED,
   FRAME_RELEASED,
-  FRAME_REVOKED,
   FRAME_STATUS_REPLY,
   FRAME_UPGRADED,
 } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
+import { Claims } from './claims.ts'
+import type { ClaimsHost } from './claims.ts'
 import { startClock } from './coarse-clock.ts'
-import { HandOvers } from './hand-overs.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
@@ -25,10 +24,7 @@ import { Listeners } from './listeners.ts'
 import { isAdministrator, notAdministrator } from './authorization.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
-import { PrivatePorts } from './private-ports.ts'
-import { RequestQueueEntry } from './request-queue-entry.ts'
 import type { Departure, OwnerClaim } from './request-queue-entry.ts'
-import { Router } from './router.ts'
 import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 
@@ -51,9 +47,6 @@ export interface BrokerOptions {
   readonly onIdle?: () => void
 }
 
-/** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
-const RECOVERY_MS = 3000
-
 /** How long a broker that leaves waits for its peers to take what it has sent. */
 const LAST_WORD_MS = 1000
 
@@ -65,20 +58,15 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  *
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
-export class Broker implements PeerHost, Http1Host {
+export class Broker implements PeerHost, Http1Host, ClaimsHost {
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
-  readonly #router = new Router<RequestQueueEntry>()
-  readonly #entries = new Set<RequestQueueEntry>()
   readonly #listeners: Listeners
-  readonly #handOvers = new HandOvers()
-  readonly #privatePorts = new PrivatePorts()
+  readonly #claims: Claims
   readonly #peers = new Set<OwnerPeer>()
-  readonly #claims = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   readonly #connections = new Set<Http1Connection>()
   readonly #stopClock: () => void
   #local: EngineListener | undefined
-  #lastEpoch = 0
   #isLeaving = false
   /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
@@ -89,6 +77,7 @@ export class Broker implements PeerHost, Http1Host {
     this.#options = options
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
     this.#listeners = new Listeners(options.engine, (connection, port) => this.#onClient(connection, port))
+    this.#claims = new Claims(this.#listeners, this)
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
     })
@@ -105,7 +94,7 @@ export class Broker implements PeerHost, Http1Host {
 
   /** Whether no owner process is connected, and no request may be waiting for one. */
   get isIdle(): boolean {
-    return this.#peers.size === 0 && this.#entries.size === 0
+    return this.#peers.size === 0 && this.#claims.isEmpty
   }
 
   /** What is going on. */
@@ -118,7 +107,7 @@ export class Broker implements PeerHost, Http1Host {
       uptime: Math.round(process.uptime()),
       connections: this.#connections.size,
       ports: this.#listeners.status,
-      queues: [...this.#entries].map((entry) => entry.status),
+      queues: this.#claims.status,
       limits: { ...this.limits },
       reasons: Object.fromEntries(this.#reasons),
     }
@@ -126,41 +115,17 @@ export class Broker implements PeerHost, Http1Host {
 
   /** The claims as a successor needs them to keep their places. */
   get estate(): Estate {
-    return [...this.#entries].map(({ prefix, port, settings }) => ({ href: prefix.withPort(port).href, settings }))
+    return this.#claims.estate
   }
 
-  /**
-   * Keeps the places of claims that another broker had: it has died, and its owners are on their way here. Requests for them wait; a
-   * request must not be told 404, or get the owner of a shorter prefix, for being faster than its owner. Called before owners can
-   * come.
-   */
+  /** Keeps the places of claims that another broker had; see {@link Claims.inherit}. */
   inherit(estate: Estate): void {
-    for (const { href, settings } of estate) {
-      const prefix = UrlPrefix.parse(href, settings)
-      const entry = new RequestQueueEntry(prefix, prefix.port)
-      if (this.#router.add(prefix, prefix.port, entry) !== undefined) continue
-      entry.settings = completeQueueSettings(settings)
-      entry.holdsPort = false
-      this.#entries.add(entry)
-      entry.awaitOwner(RECOVERY_MS, () => this.#retire(entry))
-    }
+    this.#claims.inherit(estate)
   }
 
-  /**
-   * Opens the ports of what was inherited, for clients that are faster than the owners.
-   *
-   * @param descriptors - sockets that listen, from a broker that hands over; those of one that died are gone
-   */
-  async openInheritedPorts(descriptors: readonly number[]): Promise<void> {
-    const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
-    await this.#listeners.inherit(
-      descriptors,
-      entries.map(({ prefix }) => prefix),
-    )
-    for (const entry of entries) {
-      if (entry.isOrphaned) entry.holdsPort = true
-      else await this.#release(entry.prefix, entry.port)
-    }
+  /** Opens the ports of what was inherited; see {@link Claims.openInheritedPorts}. */
+  openInheritedPorts(descriptors: readonly number[]): Promise<void> {
+    return this.#claims.openInheritedPorts(descriptors)
   }
 
   /** Keeps ports open on all addresses, whether or not somebody claims them. @throws HttpSysError `EADDRINUSE`, `EACCES` */
@@ -198,7 +163,7 @@ export class Broker implements PeerHost, Http1Host {
   async close(): Promise<void> {
     this.#stopClock()
     await this.#local?.close()
-    this.#handOvers.close()
+    this.#claims.close()
     for (const peer of this.#peers) peer.close()
     await this.#listeners.close()
     for (const connection of this.#connections) connection.shutdown()
@@ -210,19 +175,31 @@ export class Broker implements PeerHost, Http1Host {
   }
 
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void {
-    this.#claim(peer, claimId, payload).then(
+    this.#claims.claim(peer, claimId, payload).then(
       (claim) => this.#onClaimed(claim),
       (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, claimId, encodeRefused(error), 'utf8'),
     )
   }
 
+  authorize({ credentials }: OwnerPeer, prefix: UrlPrefix): void {
+    if (this.#isLeaving) throw left(prefix.href)
+    this.#options.authorize?.(credentials, prefix)
+  }
+
+  onClaimsChanged(): void {
+    this.#options.onClaimsChanged?.()
+  }
+
+  onNoClaims(): void {
+    if (this.isIdle) this.#options.onIdle?.()
+  }
+
+  onPortClosed(port: number): void {
+    for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
+  }
+
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void {
-    const claims = this.#claims.get(peer)
-    const claim = claims?.get(claimId)
-    if (claims !== undefined && claim !== undefined) {
-      claims.delete(claimId)
-      this.#unregister(claim, departure)
-    }
+    this.#claims.release(peer, claimId, departure)
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
   }
 
@@ -246,25 +223,22 @@ export class Broker implements PeerHost, Http1Host {
 
   onPeerClosed(peer: OwnerPeer): void {
     this.#peers.delete(peer)
-    const claims = this.#claims.get(peer)
-    this.#claims.delete(peer)
-    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
+    this.#claims.dismiss(peer)
     if (this.isIdle) this.#options.onIdle?.()
     if (this.#peers.size === 0) this.#onEmpty()
   }
 
   onPeerDrained(peer: OwnerPeer): void {
-    for (const { entry } of this.#claims.get(peer)?.values() ?? []) entry.wake()
+    this.#claims.wake(peer)
   }
 
   privatePort(port: number, localAddress: string): PrivatePort | undefined {
-    return this.#privatePorts.find(port, localAddress)
+    return this.#claims.privatePort(port, localAddress)
   }
 
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
     this.#peers.delete(peer)
-    this.#claims.delete(peer)
-    this.#handOvers.admit(name, connection)
+    this.#claims.onHandOver(peer, name, connection)
   }
 
   onViolation(peer: OwnerPeer, error: unknown): void {
@@ -275,7 +249,7 @@ export class Broker implements PeerHost, Http1Host {
     const peer = new OwnerPeer(connection, this)
     connection.handler = peer
     this.#peers.add(peer)
-    this.#claims.set(peer, new Map())
+    this.#claims.admit(peer)
   }
 
   count(reason: string): void {
@@ -289,49 +263,10 @@ export class Broker implements PeerHost, Http1Host {
       connection.handler = REFUSED
       return connection.destroy()
     }
-    const client = new Http1Connection(connection, this.#router.routesOf(port), this)
+    const client = new Http1Connection(connection, this.#claims.routesOf(port), this)
     connection.handler = client
     this.#connections.add(client)
     client.start()
-  }
-
-  async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
-    const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
-    if (this.#isLeaving) throw left(href)
-    const prefix = UrlPrefix.parse(href, { mode, ...settings })
-    if (prefix.scheme === 'https') throw notYetSecure(prefix)
-    this.#options.authorize?.(peer.credentials, prefix)
-    const port = await (handOver === undefined
-      ? this.#listeners.acquire(prefix)
-      : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
-    try {
-      if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
-        throw taken(prefix, `port ${port} belongs to one process alone`)
-      }
-      const claims = this.#claims.get(peer)
-      // The peer may have gone while the port was being bound.
-      if (claims === undefined) throw taken(prefix, 'its process has ended')
-      if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
-      const entry = this.#entryFor(prefix, port, epoch)
-      if (entry === null) {
-        await this.#release(prefix, port)
-        peer.writer.signal(FRAME_REVOKED, 0, 0, claimId)
-        return null
-      }
-      const claim: OwnerClaim = { peer, id: claimId, entry, mode, epoch: epoch ?? this.#nextEpoch() }
-      // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
-      const queue = completeQueueSettings(prefix.settings)
-      entry.settings = privatePort === undefined ? queue : { ...queue, holdFor: 0 }
-      if (entry.isOrphaned && entry.holdsPort) void this.#release(entry.prefix, port)
-      entry.holdsPort = true
-      entry.join(claim)
-      claims.set(claimId, claim)
-      if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
-      return claim
-    } catch (error) {
-      await this.#release(prefix, port)
-      throw error
-    }
   }
 
   #onClaimed(claim: OwnerClaim | null): void {
@@ -341,70 +276,6 @@ export class Broker implements PeerHost, Http1Host {
     const text = encodeClaimed({ ...Listeners.addressOf(entry.prefix), port: entry.port, epoch })
     peer.writer.text(FRAME_CLAIMED, 0, 0, id, text, 'utf8')
     entry.wake()
-  }
-
-  /**
-   * The entry that a new claim joins, made if there is none.
-   *
-   * @param epoch - of a claim that is made again
-   * @returns null when a later claim has taken the prefix over meanwhile
-   * @throws HttpSysError `EADDRINUSE`
-   */
-  #entryFor(prefix: UrlPrefix, port: number, epoch: number | undefined): RequestQueueEntry | null {
-    const fresh = new RequestQueueEntry(prefix, port)
-    const entry = this.#router.add(prefix, port, fresh)
-    if (entry === undefined) {
-      this.#entries.add(fresh)
-      this.#options.onClaimsChanged?.()
-      return fresh
-    }
-    const { owners } = entry
-    if (owners.length === 0 || prefix.mode === 'attach') return entry
-    const isLatest = epoch === undefined || owners.every((owner) => owner.epoch < epoch)
-    if (prefix.mode === 'takeover' && isLatest) {
-      while (owners.length > 0) this.#revoke(owners[0]!)
-      return entry
-    }
-    if (epoch !== undefined && owners.some((owner) => owner.mode === 'takeover')) return null
-    throw taken(prefix, `process ${owners.map((owner) => owner.peer.pid).join(', ')} has claimed this prefix`)
-  }
-
-  /** Another process serves the prefix from now on; what this owner has begun it finishes. */
-  #revoke(claim: OwnerClaim): void {
-    const { entry, peer, id } = claim
-    this.#claims.get(peer)?.delete(id)
-    entry.remove(claim)
-    void this.#release(entry.prefix, entry.port)
-    peer.writer.signal(FRAME_REVOKED, 0, 0, id)
-  }
-
-  /** Later than every one before, those of earlier brokers included. */
-  #nextEpoch(): number {
-    this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1)
-    return this.#lastEpoch
-  }
-
-  #unregister(claim: OwnerClaim, departure: Departure): void {
-    const { entry } = claim
-    this.#privatePorts.remove(claim)
-    if (entry.remove(claim)) void this.#release(entry.prefix, entry.port)
-    else if (!entry.orphan(departure, () => this.#retire(entry))) this.#retire(entry)
-  }
-
-  /** The prefix is nobody's any more. */
-  #retire(entry: RequestQueueEntry): void {
-    this.#router.remove(entry.prefix, entry.port)
-    this.#entries.delete(entry)
-    this.#options.onClaimsChanged?.()
-    entry.retire()
-    if (this.isIdle) this.#options.onIdle?.()
-    if (entry.holdsPort) void this.#release(entry.prefix, entry.port)
-  }
-
-  async #release(prefix: UrlPrefix, port: number): Promise<void> {
-    await this.#listeners.release(prefix, port)
-    if (this.#listeners.has(port)) return
-    for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
   }
 }
 
@@ -416,25 +287,5 @@ function left(href: string): HttpSysError {
     subject: href,
     reason: 'the broker has handed its ports over',
     remedy: 'Ask again: its successor answers.',
-  })
-}
-
-function taken(prefix: UrlPrefix, reason: string): HttpSysError {
-  return new HttpSysError({
-    code: 'EADDRINUSE',
-    syscall: 'listen',
-    subject: prefix.href,
-    reason,
-    remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
-  })
-}
-
-function notYetSecure(prefix: UrlPrefix): HttpSysError {
-  return new HttpSysError({
-    code: 'ENOTSUP',
-    syscall: 'listen',
-    subject: prefix.href,
-    reason: 'the broker has no certificate for this port',
-    remedy: 'Use an http:// prefix.',
   })
 }

@@ -1,0 +1,272 @@
+import { HttpSysError } from '../../base/errors.ts'
+import { completeQueueSettings } from '../../base/queue-settings.ts'
+import { UrlPrefix } from '../../base/url-prefix.ts'
+import type { EngineConnection } from '../engine/engine.ts'
+import { decodeClaim } from '../protocol/claims.ts'
+import { FRAME_REVOKED } from '../protocol/frames.ts'
+import type { QueueStatus } from '../protocol/status.ts'
+import type { Estate } from '../rendezvous/estate.ts'
+import { HandOvers } from './hand-overs.ts'
+import type { PrivatePort } from './http1/private-port.ts'
+import type { Listeners } from './listeners.ts'
+import type { OwnerPeer } from './owner-peer.ts'
+import { PrivatePorts } from './private-ports.ts'
+import { RequestQueueEntry } from './request-queue-entry.ts'
+import type { Departure, OwnerClaim } from './request-queue-entry.ts'
+import { Router } from './router.ts'
+import type { PortRoutes } from './router.ts'
+
+/** What claims need of the broker. */
+export interface ClaimsHost {
+  /** Says why a process may not claim a prefix. @throws HttpSysError `EACCES` */
+  authorize(peer: OwnerPeer, prefix: UrlPrefix): void
+  /** A prefix was claimed or is free again. */
+  onClaimsChanged(): void
+  /** The last claim has gone. */
+  onNoClaims(): void
+  /** Nobody listens on the port any more. */
+  onPortClosed(port: number): void
+}
+
+/** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
+const RECOVERY_MS = 3000
+
+/**
+ * Which process has which prefix: an entry for each registered prefix, in the router, and its owners' shares of it. Ports are open
+ * for as long as a claim, or an orphaned entry, needs them.
+ */
+export class Claims {
+  readonly #host: ClaimsHost
+  readonly #listeners: Listeners
+  readonly #router = new Router<RequestQueueEntry>()
+  readonly #entries = new Set<RequestQueueEntry>()
+  readonly #handOvers = new HandOvers()
+  readonly #privatePorts = new PrivatePorts()
+  readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
+  #lastEpoch = 0
+
+  constructor(listeners: Listeners, host: ClaimsHost) {
+    this.#listeners = listeners
+    this.#host = host
+  }
+
+  /** Whether there is no prefix, not even one that waits for its next owner. */
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
+  get status(): QueueStatus[] {
+    return [...this.#entries].map((entry) => entry.status)
+  }
+
+  /** The claims as a successor needs them to keep their places. */
+  get estate(): Estate {
+    return [...this.#entries].map(({ prefix, port, settings }) => ({ href: prefix.withPort(port).href, settings }))
+  }
+
+  routesOf(port: number): PortRoutes<RequestQueueEntry> {
+    return this.#router.routesOf(port)
+  }
+
+  privatePort(port: number, localAddress: string): PrivatePort | undefined {
+    return this.#privatePorts.find(port, localAddress)
+  }
+
+  /** From here on the process may claim. */
+  admit(peer: OwnerPeer): void {
+    this.#ofPeers.set(peer, new Map())
+  }
+
+  /** The connection is no owner's: a later claim names it, and takes the descriptors that come over it. */
+  onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
+    this.#ofPeers.delete(peer)
+    this.#handOvers.admit(name, connection)
+  }
+
+  /**
+   * Keeps the places of claims that another broker had: it has died, and its owners are on their way here. Requests for them wait; a
+   * request must not be told 404, or get the owner of a shorter prefix, for being faster than its owner. Called before owners can
+   * come.
+   */
+  inherit(estate: Estate): void {
+    for (const { href, settings } of estate) {
+      const prefix = UrlPrefix.parse(href, settings)
+      const entry = new RequestQueueEntry(prefix, prefix.port)
+      if (this.#router.add(prefix, prefix.port, entry) !== undefined) continue
+      entry.settings = completeQueueSettings(settings)
+      entry.holdsPort = false
+      this.#entries.add(entry)
+      entry.awaitOwner(RECOVERY_MS, () => this.#retire(entry))
+    }
+  }
+
+  /**
+   * Opens the ports of what was inherited, for clients that are faster than the owners.
+   *
+   * @param descriptors - sockets that listen, from a broker that hands over; those of one that died are gone
+   */
+  async openInheritedPorts(descriptors: readonly number[]): Promise<void> {
+    const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
+    await this.#listeners.inherit(
+      descriptors,
+      entries.map(({ prefix }) => prefix),
+    )
+    for (const entry of entries) {
+      if (entry.isOrphaned) entry.holdsPort = true
+      else await this.#release(entry.prefix, entry.port)
+    }
+  }
+
+  /**
+   * Registers what the payload of a CLAIM frame asks for.
+   *
+   * @returns null when a later claim has taken the prefix over meanwhile; the peer has been told
+   * @throws HttpSysError `EADDRINUSE`, `EACCES`, `EINVAL`, `ENOTSUP`
+   */
+  async claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
+    const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
+    const prefix = UrlPrefix.parse(href, { mode, ...settings })
+    if (prefix.scheme === 'https') throw notYetSecure(prefix)
+    this.#host.authorize(peer, prefix)
+    const port = await (handOver === undefined
+      ? this.#listeners.acquire(prefix)
+      : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
+    try {
+      if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
+        throw taken(prefix, `port ${port} belongs to one process alone`)
+      }
+      const claims = this.#ofPeers.get(peer)
+      // The peer may have gone while the port was being bound.
+      if (claims === undefined) throw taken(prefix, 'its process has ended')
+      if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
+      const entry = this.#entryFor(prefix, port, epoch)
+      if (entry === null) {
+        await this.#release(prefix, port)
+        peer.writer.signal(FRAME_REVOKED, 0, 0, claimId)
+        return null
+      }
+      const claim: OwnerClaim = { peer, id: claimId, entry, mode, epoch: epoch ?? this.#nextEpoch() }
+      // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
+      const queue = completeQueueSettings(prefix.settings)
+      entry.settings = privatePort === undefined ? queue : { ...queue, holdFor: 0 }
+      if (entry.isOrphaned && entry.holdsPort) void this.#release(entry.prefix, port)
+      entry.holdsPort = true
+      entry.join(claim)
+      claims.set(claimId, claim)
+      if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
+      return claim
+    } catch (error) {
+      await this.#release(prefix, port)
+      throw error
+    }
+  }
+
+  /** An owner gives a claim back; one that it does not have is no fault, since it may have been revoked meanwhile. */
+  release(peer: OwnerPeer, claimId: number, departure: Departure): void {
+    const claims = this.#ofPeers.get(peer)
+    const claim = claims?.get(claimId)
+    if (claims === undefined || claim === undefined) return
+    claims.delete(claimId)
+    this.#unregister(claim, departure)
+  }
+
+  /** The process has gone, and with it all its claims. */
+  dismiss(peer: OwnerPeer): void {
+    const claims = this.#ofPeers.get(peer)
+    this.#ofPeers.delete(peer)
+    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
+  }
+
+  /** The peer can take requests again: hands it those that wait. */
+  wake(peer: OwnerPeer): void {
+    for (const { entry } of this.#ofPeers.get(peer)?.values() ?? []) entry.wake()
+  }
+
+  /** Drops what owners hand over. */
+  close(): void {
+    this.#handOvers.close()
+  }
+
+  /**
+   * The entry that a new claim joins, made if there is none.
+   *
+   * @param epoch - of a claim that is made again
+   * @returns null when a later claim has taken the prefix over meanwhile
+   * @throws HttpSysError `EADDRINUSE`
+   */
+  #entryFor(prefix: UrlPrefix, port: number, epoch: number | undefined): RequestQueueEntry | null {
+    const fresh = new RequestQueueEntry(prefix, port)
+    const entry = this.#router.add(prefix, port, fresh)
+    if (entry === undefined) {
+      this.#entries.add(fresh)
+      this.#host.onClaimsChanged()
+      return fresh
+    }
+    const { owners } = entry
+    if (owners.length === 0 || prefix.mode === 'attach') return entry
+    const isLatest = epoch === undefined || owners.every((owner) => owner.epoch < epoch)
+    if (prefix.mode === 'takeover' && isLatest) {
+      while (owners.length > 0) this.#revoke(owners[0]!)
+      return entry
+    }
+    if (epoch !== undefined && owners.some((owner) => owner.mode === 'takeover')) return null
+    throw taken(prefix, `process ${owners.map((owner) => owner.peer.pid).join(', ')} has claimed this prefix`)
+  }
+
+  /** Another process serves the prefix from now on; what this owner has begun it finishes. */
+  #revoke(claim: OwnerClaim): void {
+    const { entry, peer, id } = claim
+    this.#ofPeers.get(peer)?.delete(id)
+    entry.remove(claim)
+    void this.#release(entry.prefix, entry.port)
+    peer.writer.signal(FRAME_REVOKED, 0, 0, id)
+  }
+
+  /** Later than every one before, those of earlier brokers included. */
+  #nextEpoch(): number {
+    this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1)
+    return this.#lastEpoch
+  }
+
+  #unregister(claim: OwnerClaim, departure: Departure): void {
+    const { entry } = claim
+    this.#privatePorts.remove(claim)
+    if (entry.remove(claim)) void this.#release(entry.prefix, entry.port)
+    else if (!entry.orphan(departure, () => this.#retire(entry))) this.#retire(entry)
+  }
+
+  /** The prefix is nobody's any more. */
+  #retire(entry: RequestQueueEntry): void {
+    this.#router.remove(entry.prefix, entry.port)
+    this.#entries.delete(entry)
+    this.#host.onClaimsChanged()
+    entry.retire()
+    if (this.isEmpty) this.#host.onNoClaims()
+    if (entry.holdsPort) void this.#release(entry.prefix, entry.port)
+  }
+
+  async #release(prefix: UrlPrefix, port: number): Promise<void> {
+    await this.#listeners.release(prefix, port)
+    if (!this.#listeners.has(port)) this.#host.onPortClosed(port)
+  }
+}
+
+function taken(prefix: UrlPrefix, reason: string): HttpSysError {
+  return new HttpSysError({
+    code: 'EADDRINUSE',
+    syscall: 'listen',
+    subject: prefix.href,
+    reason,
+    remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
+  })
+}
+
+function notYetSecure(prefix: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'ENOTSUP',
+    syscall: 'listen',
+    subject: prefix.href,
+    reason: 'the broker has no certificate for this port',
+    remedy: 'Use an http:// prefix.',
+  })
+}

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import { METHODS } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -12,13 +11,15 @@ import type {
   RequestQueue,
 } from '../queue/exchange.ts'
 import { clientErrorOf, emitClientError } from './client-error.ts'
-import { kUniqueHeaders, messageClassesOf, nativeConnectionListeners } from './node-internals.ts'
+import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
 import { bindResponse, emitFinish, onResponseWritable } from './queue-response.ts'
 import type { QueueResponse } from './queue-response.ts'
-import { QueueSocket } from './queue-socket.ts'
+import type { QueueSocket } from './queue-socket.ts'
+import { rethrowLater } from './rethrow-later.ts'
+import { ServerSockets } from './server-sockets.ts'
 import { stripPrefix } from './strip-prefix.ts'
 
 /** What belongs to an exchange above the queue. */
@@ -43,8 +44,7 @@ const onResponseFinish = channel('http.server.response.finish')
 export class ServerBinding implements ExchangeListener {
   readonly #server: Server & ServerInternals
   readonly #prefix: UrlPrefix
-  readonly #sockets = new Map<QueueConnection, QueueSocket>()
-  readonly #onSocketClosed = (socket: QueueSocket): void => this.#afterClose(socket)
+  readonly #sockets: ServerSockets
   readonly #onResponseEnded = (response: QueueResponse): void => process.nextTick(this.#afterEnd, response)
   readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
   readonly #Request: typeof IncomingMessage
@@ -53,10 +53,6 @@ export class ServerBinding implements ExchangeListener {
   readonly #responseOptions: { highWaterMark: number | undefined; rejectNonStandardBodyWrites: boolean | undefined }
   /** The port is this server's alone, as with node:http: its own settings decide over connections. */
   readonly #isPrivate: boolean
-  /** What `listen` was called in: requests must not inherit the context of whatever opened the way to the backend. */
-  readonly #scope = new AsyncResource('HTTPSYSSERVER')
-  /** After the queue was shut down sockets are let go as soon as they are idle. */
-  #isReleasing = false
 
   constructor(server: Server, prefix: UrlPrefix, isPrivate: boolean) {
     this.#server = server as Server & ServerInternals
@@ -68,31 +64,29 @@ export class ServerBinding implements ExchangeListener {
     const { highWaterMark, rejectNonStandardBodyWrites } = this.#server
     this.#responseOptions = { highWaterMark, rejectNonStandardBodyWrites }
     this.#isPrivate = isPrivate
+    this.#sockets = new ServerSockets(this.#server, prefix, isPrivate, (socket) => this.#afterClose(socket))
   }
 
   /** Clients' connections that have come here. */
   get connectionCount(): number {
-    return this.#sockets.size
+    return this.#sockets.count
   }
 
-  /** No further requests will come: lets go of idle connections now, of the others when they are done. */
+  /** No further requests will come. */
   release(): void {
-    this.#isReleasing = true
-    this.closeIdleConnections()
+    this.#sockets.release()
   }
 
-  /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
   closeIdleConnections(): void {
-    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
+    this.#sockets.closeIdle()
   }
 
-  /** Breaks every connection that has a request under way here, and forgets the others. */
   closeAllConnections(): void {
-    for (const socket of this.#sockets.values()) this.#letGo(socket)
+    this.#sockets.closeAll()
   }
 
   onRequest(exchange: Exchange): void {
-    const socket = this.#socketOf(exchange.connection)
+    const socket = this.#sockets.of(exchange.connection)
     socket.scope.runInAsyncScope(this.#dispatch, null, exchange, socket)
   }
 
@@ -126,11 +120,11 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onConnection(connection: QueueConnection): void {
-    this.#socketOf(connection)
+    this.#sockets.of(connection)
   }
 
   onClientError(exchange: Exchange, { code, rawPacket }: ClientError): void {
-    this.#failClient(exchange, this.#socketOf(exchange.connection), clientErrorOf(code, rawPacket))
+    this.#failClient(exchange, this.#sockets.of(exchange.connection), clientErrorOf(code, rawPacket))
   }
 
   /** The client's fault: `'clientError'`, or node:http's answer when nobody listens. */
@@ -194,7 +188,7 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onConnectionClosed(connection: QueueConnection): void {
-    this.#sockets.get(connection)?.forget()
+    this.#sockets.forget(connection)
   }
 
   onQueueRevoked(): void {
@@ -284,42 +278,6 @@ export class ServerBinding implements ExchangeListener {
     }
   }
 
-  #socketOf(connection: QueueConnection): QueueSocket {
-    const known = this.#sockets.get(connection)
-    if (known !== undefined && !known.destroyed) return known
-    const server = this.#server
-    const socket = this.#scope.runInAsyncScope(
-      () =>
-        new QueueSocket(server, this.#prefix, connection, this.#onSocketClosed, this.#responseOptions.highWaterMark),
-    )
-    this.#sockets.set(connection, socket)
-    if (server.timeout) socket.setTimeout(server.timeout)
-    server._connections++
-    this.#emitConnection('connection', socket)
-    // Servers of node:https have one each for the TCP and for the TLS connection; here they are the same.
-    if (server.listenerCount('secureConnection') > 0) this.#emitConnection('secureConnection', socket)
-    return socket
-  }
-
-  /** The connection's own end is not this server's to decide while others may be behind the port. */
-  #letGo(socket: QueueSocket): void {
-    if (this.#isPrivate) socket.destroy()
-    else socket.forget()
-  }
-
-  #emitConnection(event: 'connection' | 'secureConnection', socket: QueueSocket): void {
-    const server = this.#server
-    if (server.listenerCount(event) < 2) return
-    for (const listener of server.rawListeners(event)) {
-      if (nativeConnectionListeners.has(listener)) continue
-      try {
-        ;(listener as (socket: QueueSocket) => void).call(server, socket)
-      } catch (error) {
-        rethrowLater(error)
-      }
-    }
-  }
-
   /** The response has been handed over completely: what node:http does on `'finish'`. */
   #completeResponse(response: QueueResponse): void {
     const native = response as unknown as ServerResponse & ServerResponseInternals
@@ -338,13 +296,12 @@ export class ServerBinding implements ExchangeListener {
     if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     ;(native as unknown as { socket: unknown }).socket = null
     process.nextTick(emitClose, native)
-    if (this.#isReleasing) this.#letGo(socket)
+    this.#sockets.onIdle(socket)
   }
 
   /** A socket has been closed, by the client, the app or the end of the server. */
   #afterClose(socket: QueueSocket): void {
-    if (this.#sockets.get(socket.connection) === socket) this.#sockets.delete(socket.connection)
-    this.#server._connections--
+    this.#sockets.delete(socket)
     const response = socket._httpMessage as (ServerResponse & ServerResponseInternals) | null
     socket._httpMessage = null
     socket.exchange = null
@@ -374,11 +331,4 @@ function emitClose(response: ServerResponse & ServerResponseInternals): void {
   response.destroyed = true
   response._closed = true
   response.emit('close')
-}
-
-/** An app's exception is the process's business, as with node:http, and must not stop the frames behind it. */
-function rethrowLater(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
 }

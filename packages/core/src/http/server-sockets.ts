@@ -1,0 +1,105 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { Server } from 'node:http'
+import type { UrlPrefix } from '../base/url-prefix.ts'
+import type { QueueConnection } from '../queue/exchange.ts'
+import { nativeConnectionListeners } from './node-internals.ts'
+import type { ServerInternals } from './node-internals.ts'
+import { QueueSocket } from './queue-socket.ts'
+import type { OnSocketClosed } from './queue-socket.ts'
+import { rethrowLater } from './rethrow-later.ts'
+
+/**
+ * The sockets of one server, one for each client connection that has come to it: what `'connection'`, `getConnections`,
+ * `closeIdleConnections` and `closeAllConnections` are about.
+ */
+export class ServerSockets {
+  readonly #server: Server & ServerInternals
+  readonly #prefix: UrlPrefix
+  /** The port is this server's alone: so are the connections. */
+  readonly #isPrivate: boolean
+  readonly #onClosed: OnSocketClosed
+  readonly #sockets = new Map<QueueConnection, QueueSocket>()
+  /** What `listen` was called in: requests must not inherit the context of whatever opened the way to the backend. */
+  readonly #scope = new AsyncResource('HTTPSYSSERVER')
+  /** After the queue was shut down sockets are let go as soon as they are idle. */
+  #isReleasing = false
+
+  constructor(server: Server & ServerInternals, prefix: UrlPrefix, isPrivate: boolean, onClosed: OnSocketClosed) {
+    this.#server = server
+    this.#prefix = prefix
+    this.#isPrivate = isPrivate
+    this.#onClosed = onClosed
+  }
+
+  get count(): number {
+    return this.#sockets.size
+  }
+
+  /** The socket of a connection, made at the first request, or when a private port accepts it. */
+  of(connection: QueueConnection): QueueSocket {
+    const known = this.#sockets.get(connection)
+    if (known !== undefined && !known.destroyed) return known
+    const server = this.#server
+    const socket = this.#scope.runInAsyncScope(
+      () => new QueueSocket(server, this.#prefix, connection, this.#onClosed, server.highWaterMark),
+    )
+    this.#sockets.set(connection, socket)
+    if (server.timeout) socket.setTimeout(server.timeout)
+    server._connections++
+    this.#emit('connection', socket)
+    // Servers of node:https have one each for the TCP and for the TLS connection; here they are the same.
+    if (server.listenerCount('secureConnection') > 0) this.#emit('secureConnection', socket)
+    return socket
+  }
+
+  /** The client has ended the connection. */
+  forget(connection: QueueConnection): void {
+    this.#sockets.get(connection)?.forget()
+  }
+
+  /** A socket has been closed. */
+  delete(socket: QueueSocket): void {
+    if (this.#sockets.get(socket.connection) === socket) this.#sockets.delete(socket.connection)
+    this.#server._connections--
+  }
+
+  /** A request is done. */
+  onIdle(socket: QueueSocket): void {
+    if (this.#isReleasing) this.#letGo(socket)
+  }
+
+  /** No further requests will come: lets go of idle connections now, of the others when they are done. */
+  release(): void {
+    this.#isReleasing = true
+    this.closeIdle()
+  }
+
+  /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
+  closeIdle(): void {
+    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
+  }
+
+  /** Breaks every connection that has a request under way here, and forgets the others. */
+  closeAll(): void {
+    for (const socket of this.#sockets.values()) this.#letGo(socket)
+  }
+
+  /** The connection's own end is not this server's to decide while others may be behind the port. */
+  #letGo(socket: QueueSocket): void {
+    if (this.#isPrivate) socket.destroy()
+    else socket.forget()
+  }
+
+  #emit(event: 'connection' | 'secureConnection', socket: QueueSocket): void {
+    const server = this.#server
+    if (server.listenerCount(event) < 2) return
+    for (const listener of server.rawListeners(event)) {
+      if (nativeConnectionListeners.has(listener)) continue
+      try {
+        ;(listener as (socket: QueueSocket) => void).call(server, socket)
+      } catch (error) {
+        rethrowLater(error)
+      }
+    }
+  }
+}

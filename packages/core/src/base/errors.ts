@@ -6,6 +6,7 @@ export const HTTP_SYS_ERROR_CODES = [
   'EADDRINUSE',
   'ECONNRESET',
   'EINVAL',
+  'EIO',
   'EMFILE',
   'ENAMETOOLONG',
   'ENOTSUP',

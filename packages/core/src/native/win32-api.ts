@@ -33,8 +33,11 @@ export type HttpApiVersion = number
  * httpapi.dll. Functions that are not in every Windows, or that Wine has as stubs which end the process, may be undefined.
  *
  * `overlapped` is the address of an OVERLAPPED that stays untouched by us until its completion has been taken from the port, and
- * so is everything else that a call with one was given the address of. `pBytes` of overlapped calls is 0 (NULL): the completion
- * tells the number.
+ * so is everything else that a call with one was given the address of.
+ *
+ * A call with an OVERLAPPED returns ERROR_IO_PENDING, and its completion is queued; or 0, when it was done at once: then the number
+ * of bytes stands in `*pBytes` and in `OVERLAPPED.InternalHigh`, and a completion is queued unless the handle was told to skip it
+ * (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS); or another error, and nothing is queued. Completions tell an NTSTATUS, see nt-status.ts.
  */
 export interface HttpApi {
   HttpInitialize(version: HttpApiVersion, flags: number, reserved: 0): Win32Status

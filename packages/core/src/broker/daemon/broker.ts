@@ -17,6 +17,7 @@ import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { Claims } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
 import { startClock } from './coarse-clock.ts'
+import type { ClientConnection } from './exchange/client-host.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
@@ -64,7 +65,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   readonly #listeners: Listeners
   readonly #claims: Claims
   readonly #peers = new Set<OwnerPeer>()
-  readonly #connections = new Set<Http1Connection>()
+  readonly #connections = new Set<ClientConnection>()
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #isLeaving = false
@@ -169,7 +170,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
     for (const connection of this.#connections) connection.shutdown()
   }
 
-  onConnectionClosed(connection: Http1Connection): void {
+  onConnectionClosed(connection: ClientConnection): void {
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty()
   }

@@ -33,7 +33,7 @@ import {
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
-import type { ExchangeSink } from './exchange-sink.ts'
+import type { ExchangeSink } from './exchange/exchange-sink.ts'
 import type { Departure } from './request-queue-entry.ts'
 import { SlotTable } from './slot-table.ts'
 

@@ -1,5 +1,5 @@
 import { HEX, TOKEN, VALUE } from './characters.ts'
-import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from './reject.ts'
+import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from '../exchange/reject.ts'
 
 /** `dataStart` to `dataEnd` are bytes of the body. */
 export const CHUNK_DATA = 1

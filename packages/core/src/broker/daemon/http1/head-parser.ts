@@ -16,7 +16,7 @@ import {
   REJECT_TARGET_TOO_LONG,
   REJECT_VERB,
   REJECT_VERSION,
-} from './reject.ts'
+} from '../exchange/reject.ts'
 
 /** `/path?query` */
 export const FORM_ORIGIN = 0

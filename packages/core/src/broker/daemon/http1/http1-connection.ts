@@ -1,46 +1,35 @@
-import { latin1 } from '../../../base/latin1.ts'
-import { DEFAULT_QUEUE_SETTINGS } from '../../../base/queue-settings.ts'
-import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import { clock } from '../coarse-clock.ts'
-import type { AnnouncedConnection, OwnerPeer } from '../owner-peer.ts'
-import { PendingBytes } from '../pending-bytes.ts'
-import type { HeldRequest, OwnerClaim, RequestQueueEntry } from '../request-queue-entry.ts'
-import { MISS_AMBIGUOUS, MISS_BAD_HOST, MISS_HOST } from '../router.ts'
-import type { PortRoutes, RouteMiss } from '../router.ts'
-import type { ServerLimits } from '../server-limits.ts'
-import { FORM_ABSOLUTE, HeadParser } from './head-parser.ts'
-import { Http1Exchange } from './http1-exchange.ts'
-import type { ExchangeCarrier } from './http1-exchange.ts'
-import { announceAccepted } from './private-port.ts'
-import type { PrivatePort } from './private-port.ts'
+import type { ClientConnection, ClientHost } from '../exchange/client-host.ts'
+import { ConnectionIds } from '../exchange/connection-ids.ts'
+import { OwnerSearch } from '../exchange/owner-search.ts'
 import {
-  AMBIGUOUS_PATH,
   APP_OFFLINE,
   APP_SHUTDOWN,
-  BAD_HOST,
-  NO_PREFIX,
   QUEUE_FULL,
-  REJECT_BODY_TOO_LONG,
   REJECT_EOF,
   REJECT_TIMEOUT,
-  TIMER_REQUEST_QUEUE,
-  TOO_MANY_CONNECTIONS,
-  UNKNOWN_HOST,
   parserCodeOf,
   rejectOf,
-} from './reject.ts'
-import type { Reject } from './reject.ts'
-import { RetainedRequest } from './retained-request.ts'
-import { SendRate } from './send-rate.ts'
+} from '../exchange/reject.ts'
+import type { Reject } from '../exchange/reject.ts'
+import { isHeadRequest, isIdempotent } from '../exchange/request-method.ts'
+import { RetainedRequest } from '../exchange/retained-request.ts'
+import { SendRate } from '../exchange/send-rate.ts'
+import { hasPassed, isBodyLate } from '../exchange/timers.ts'
+import type { AnnouncedConnection, OwnerPeer } from '../owner-peer.ts'
+import { PendingBytes } from '../pending-bytes.ts'
+import type { HeldRequest, RequestQueueEntry } from '../request-queue-entry.ts'
+import type { PortRoutes } from '../router.ts'
+import { HeadParser } from './head-parser.ts'
+import { Http1Exchange } from './http1-exchange.ts'
+import type { Http1Carrier } from './http1-exchange.ts'
+import { announceAccepted, isTooSlow } from './private-port.ts'
+import type { PrivatePort } from './private-port.ts'
 
-/** What connections need of the broker. */
-export interface Http1Host {
-  readonly limits: ServerLimits
-  onConnectionClosed(connection: Http1Connection): void
-  /** The broker has answered or ended something by itself; reasons are HTTPERR's. */
-  count(reason: string): void
+/** What HTTP/1.1 connections need of the broker besides. */
+export interface Http1Host extends ClientHost {
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
   privatePort(port: number, localAddress: string): PrivatePort | undefined
 }
@@ -69,7 +58,9 @@ const parser = new HeadParser()
  * (no owner can take it)
  * any ──last response, refusal──▶ closing ──▶ closed
  */
-export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier, AnnouncedConnection, HeldRequest {
+export class Http1Connection
+  implements EngineConnectionHandler, ClientConnection, Http1Carrier, AnnouncedConnection, HeldRequest
+{
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -85,43 +76,34 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   readonly #openedAt = clock.seconds
   /** When the first byte of the head under way came; seconds. */
   #headStart = clock.seconds
-  /** Since when the request waits for an owner; seconds. */
-  #heldSince = 0
   #hasServed = false
   readonly #sendRate = new SendRate()
   #lastOwner: OwnerPeer | null = null
-  /** Of the request under way, or of the last one: there the connection counts. */
-  #entry: RequestQueueEntry | null = null
+  readonly #search: OwnerSearch
   /** What was handed over of the request under way, while another owner could still take it. */
   readonly #retained = new RetainedRequest()
   #wasTakenBack = false
   #isLeaving = false
-  /** Why the request that comes next off the wire is to be turned away. */
-  #unavailable: Reject | null = null
   readonly #connection: EngineConnection
-  readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #host: Http1Host
-  readonly #isLoopback: boolean
   readonly #exchange: Http1Exchange
-  /** The owners that know this connection, and by which id. */
-  readonly #announced = new Map<OwnerPeer, number>()
+  readonly #ids = new ConnectionIds(this)
 
   constructor(connection: EngineConnection, routes: PortRoutes<RequestQueueEntry>, host: Http1Host) {
     this.#connection = connection
-    this.#routes = routes
     this.#host = host
     this.remoteAddress = connection.remoteAddress
     this.remotePort = connection.remotePort
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
-    this.#isLoopback = isLoopbackAddress(connection.localAddress)
+    this.#search = new OwnerSearch(routes, connection.localAddress)
     this.#exchange = new Http1Exchange(connection, this, host.limits.idleConnectionTimeout)
   }
 
   /** Begins: on a private port the owner hears of it. */
   start(): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
-    if (port !== undefined) announceAccepted(port, this.#announce(port.claim.peer))
+    if (port !== undefined) announceAccepted(port, this.#ids.announce(port.claim.peer))
   }
 
   // Events of the engine
@@ -154,12 +136,10 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   onClose(): void {
-    if (this.#state === 'held') this.#entry?.forget(this)
-    if (this.#entry !== null) this.#entry.connections--
+    this.#search.close(this, this.#state === 'held')
     this.#state = 'closed'
     this.#exchange.onClientGone(DISCONNECT_RESET)
-    for (const [peer, id] of this.#announced) peer.forget(id)
-    this.#announced.clear()
+    this.#ids.close()
     this.#host.onConnectionClosed(this)
   }
 
@@ -168,13 +148,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** Ends the connection when it has waited too long; called every second. */
   checkTimeouts(): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
-    if (port !== undefined && this.#isTooSlow(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
-    const { minSendRate, requestQueueTimeout } = this.#queueSettings
-    if (this.#state === 'held' && this.#hasPassed(requestQueueTimeout, this.#heldSince)) {
-      this.#entry?.forget(this)
-      return this.#turnAway(TIMER_REQUEST_QUEUE)
-    }
-    const reason = this.#sendRate.isBelow(minSendRate, this.#connection) ? 'Timer_MinBytesPerSecond' : this.#timer()
+    if (port !== undefined && this.#isTooSlowFor(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
+    if (this.#state === 'held' && this.#search.isOverdue(this)) return this.onOwnerReady()
+    const reason = this.#sendRate.isBelow(this.#search.settings.minSendRate, this.#connection)
+      ? 'Timer_MinBytesPerSecond'
+      : this.#timer()
     if (reason === null) return
     if (reason !== '') this.#host.count(reason)
     this.#connection.destroy()
@@ -185,7 +163,6 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     if (this.#state === 'head') this.#close()
     else if (this.#state === 'exchange') this.#exchange.endAfterResponse()
     else if (this.#state === 'held') {
-      this.#entry?.forget(this)
       this.#turnAway(APP_SHUTDOWN)
       this.shutdown()
     }
@@ -207,7 +184,7 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   }
 
   onPeerForgotten(peer: OwnerPeer): void {
-    this.#announced.delete(peer)
+    this.#ids.forget(peer)
     if (this.#lastOwner === peer) this.#lastOwner = null
   }
 
@@ -232,7 +209,8 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   takeBack(): boolean {
     const retained = this.#retained
-    if (this.#wasTakenBack || !retained.isWhole || this.#entry === null || this.#entry.isGone) return false
+    const { entry } = this.#search
+    if (this.#wasTakenBack || !retained.isWhole || entry === null || entry.isGone) return false
     this.#wasTakenBack = true
     const bytes = retained.detach()
     if (this.#pending !== null) bytes.append(this.#pending.bytes, 0, this.#pending.length)
@@ -349,26 +327,26 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
       this.#refuse(bodyStart, bytes, start, end)
       return end
     }
-    const claim = port === undefined ? this.#findOwner(bytes) : port.claim
+    const claim = port === undefined ? this.#search.find(parser, bytes, this) : port.claim
     if (claim === 'hold') {
       this.#state = 'held'
       return start
     }
     this.#state = 'exchange'
-    this.#exchange.begin(parser, isHeadRequest(bytes), this.#queueSettings.maxBodySize)
+    this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings.maxBodySize)
     if ('status' in claim) {
       this.#answer(claim)
       return bodyStart
     }
     claim.entry.requests++
     this.#lastOwner = claim.peer
-    const connectionId = this.#announce(claim.peer)
+    const connectionId = this.#ids.announce(claim.peer)
     const next = connectionId === -1 ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)
     if (next === -1) {
       this.#answer(QUEUE_FULL)
       return bodyStart
     }
-    if (port === undefined && isIdempotent(bytes)) this.#retained.begin(bytes, start, next)
+    if (port === undefined && isIdempotent(parser, bytes)) this.#retained.begin(bytes, start, next)
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
     // Requests behind this one would be lost.
     if (this.#isLeaving && next === end) this.#exchange.endAfterResponse()
@@ -385,37 +363,9 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
     parser.maxSegments = isShared ? limits.urlSegmentMaxCount : 0
   }
 
-  /** The owner of the longest matching prefix, or what the client is told instead; `hold` when the request has to wait. */
-  #findOwner(bytes: Buffer): OwnerClaim | Reject | 'hold' {
-    const unavailable = this.#unavailable
-    if (unavailable !== null) {
-      this.#unavailable = null
-      return unavailable
-    }
-    let host: string | undefined
-    if (parser.targetForm === FORM_ABSOLUTE) host = latin1(bytes, parser.authorityStart, parser.authorityEnd)
-    else if (parser.hostStart !== -1) host = latin1(bytes, parser.hostStart, parser.hostEnd)
-    const path = parser.pathEnd > parser.pathStart ? latin1(bytes, parser.pathStart, parser.pathEnd) : '/'
-    const entry = this.#routes.find(host, path, this.localAddress, this.#isLoopback)
-    if (typeof entry === 'number') return describeMiss(entry)
-    const { maxBodySize } = entry.settings
-    if (maxBodySize > 0 && parser.contentLength > maxBodySize) return rejectOf(REJECT_BODY_TOO_LONG)
-    if (entry !== this.#entry) {
-      if (this.#entry !== null) this.#entry.connections--
-      this.#entry = entry
-      entry.connections++
-    }
-    const { maxConnections } = entry.settings
-    if (maxConnections > 0 && entry.connections > maxConnections) return TOO_MANY_CONNECTIONS
-    const claim = entry.pick()
-    if (claim !== null) return claim
-    this.#heldSince = clock.seconds
-    return entry.hold(this) ? 'hold' : QUEUE_FULL
-  }
-
   /** What waits here is not going to be served. */
   #turnAway(reject: Reject): void {
-    this.#unavailable = reject
+    this.#search.turnAway(this, reject)
     this.onOwnerReady()
   }
 
@@ -423,20 +373,11 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   #answer(reject: Reject): void {
     // Reading what nobody may send would help nobody.
     if (reject.status === 413) this.#exchange.endAfterResponse()
-    const verbosity = reject.status === 503 ? this.#entry?.settings.verbosity503 : 'full'
+    const verbosity = reject.status === 503 ? this.#search.settings.verbosity503 : 'full'
     if (verbosity === 'basic') {
       this.#host.count(reject.reason)
       this.#connection.destroy()
     } else this.#exchange.answer(reject, verbosity !== 'limited')
-  }
-
-  /** The id under which an owner knows this connection; -1 when the owner has none left. */
-  #announce(peer: OwnerPeer): number {
-    const known = this.#announced.get(peer)
-    if (known !== undefined) return known
-    const id = peer.announce(this)
-    if (id !== -1) this.#announced.set(peer, id)
-    return id
   }
 
   #refuse(code: number, bytes: Buffer, start: number, end: number): void {
@@ -460,23 +401,18 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
 
   /** On a private port the answer is the owner's: `'clientError'`. */
   #delegate(port: PrivatePort, code: number, bytes: Buffer, start: number, end: number): boolean {
-    const connectionId = this.#announce(port.claim.peer)
+    const connectionId = this.#ids.announce(port.claim.peer)
     if (connectionId === -1) return false
     this.#state = 'exchange'
     this.#pending = null
     return this.#exchange.delegate(port, connectionId, parserCodeOf(code), bytes, start, end)
   }
 
-  /** Whether a private port's own limits have passed; node:http counts from the first moment of the connection or request. */
-  #isTooSlow({ limits }: PrivatePort): boolean {
+  #isTooSlowFor({ limits }: PrivatePort): boolean {
+    const isHeadAwaited = this.#state === 'head' && (this.#pending !== null || !this.#hasServed)
+    const isBodyAwaited = this.#state === 'exchange' && this.#exchange.isAwaitingBody
     // Of a connection's first request the connection's own first moment counts.
-    const since = this.#hasServed ? this.#headStart : this.#openedAt
-    const isOver = (limit: number): boolean => limit > 0 && this.#hasPassed(limit, since)
-    if (this.#state === 'head') {
-      const isBegun = this.#pending !== null || !this.#hasServed
-      return isBegun && (isOver(limits.headersTimeout) || isOver(limits.requestTimeout))
-    }
-    return this.#state === 'exchange' && this.#exchange.isAwaitingBody && isOver(limits.requestTimeout)
+    return isTooSlow(limits, this.#hasServed ? this.#headStart : this.#openedAt, isHeadAwaited, isBodyAwaited)
   }
 
   /** Sends what is queued and ends this side; what the client still sends is read and dropped for a while. */
@@ -490,73 +426,20 @@ export class Http1Connection implements EngineConnectionHandler, ExchangeCarrier
   /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */
   #timer(): string | null {
     const { headerWaitTimeout, idleConnectionTimeout } = this.#host.limits
-    const hasPassed = (limit: number): boolean => this.#hasPassed(limit, this.#lastActivity)
+    const since = this.#lastActivity
     switch (this.#state) {
       case 'head':
         if (this.#pending === null) {
-          if (this.#isLeaving && hasPassed(LEAVING_IDLE_MS)) return ''
-          return hasPassed(idleConnectionTimeout) ? 'Timer_ConnectionIdle' : null
+          if (this.#isLeaving && hasPassed(LEAVING_IDLE_MS, since)) return ''
+          return hasPassed(idleConnectionTimeout, since) ? 'Timer_ConnectionIdle' : null
         }
-        return this.#hasPassed(headerWaitTimeout, this.#headStart) ? 'Timer_HeaderWait' : null
+        return hasPassed(headerWaitTimeout, this.#headStart) ? 'Timer_HeaderWait' : null
       case 'exchange':
-        return this.#isBodyLate() ? 'Timer_EntityBody' : null
+        return isBodyLate(this.#exchange, this.#search.settings, since, this.#isPaused) ? 'Timer_EntityBody' : null
       case 'closing':
-        return hasPassed(LINGER_MS) ? '' : null
+        return hasPassed(LINGER_MS, since) ? '' : null
       default:
         return null
     }
   }
-
-  #isBodyLate(): boolean {
-    const { entityBodyTimeout, drainEntityBodyTimeout } = this.#queueSettings
-    const drainingSince = this.#exchange.drainingSince
-    if (drainingSince !== -1) return this.#hasPassed(drainEntityBodyTimeout, drainingSince)
-    const isAwaited = this.#exchange.isAwaitingBody && !this.#isPaused
-    return isAwaited && this.#hasPassed(entityBodyTimeout, this.#lastActivity)
-  }
-
-  get #queueSettings(): CompleteQueueSettings {
-    return this.#entry?.settings ?? DEFAULT_QUEUE_SETTINGS
-  }
-
-  #hasPassed(limitMs: number, since: number): boolean {
-    return (clock.seconds - since) * 1000 > limitMs
-  }
-}
-
-function isHeadRequest(bytes: Buffer): boolean {
-  const { headStart, methodEnd } = parser
-  // H, E, A, D
-  return (
-    methodEnd - headStart === 4 &&
-    bytes[headStart] === 72 &&
-    bytes[headStart + 1] === 69 &&
-    bytes[headStart + 2] === 65 &&
-    bytes[headStart + 3] === 68
-  )
-}
-
-/** RFC 9110 section 9.2.2. */
-const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
-
-/** Whether the request may be given to a second owner when the first one dies with it. */
-function isIdempotent(bytes: Buffer): boolean {
-  return IDEMPOTENT_METHODS.has(latin1(bytes, parser.headStart, parser.methodEnd))
-}
-
-function describeMiss(miss: RouteMiss): Reject {
-  switch (miss) {
-    case MISS_HOST:
-      return UNKNOWN_HOST
-    case MISS_BAD_HOST:
-      return BAD_HOST
-    case MISS_AMBIGUOUS:
-      return AMBIGUOUS_PATH
-    default:
-      return NO_PREFIX
-  }
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
 }

@@ -1,5 +1,6 @@
 import type { PrivatePortLimits } from '../../protocol/claims.ts'
 import { ACCEPTED_BYTES, CLIENT_ERROR_FIXED_BYTES, FRAME_ACCEPTED, FRAME_CLIENT_ERROR } from '../../protocol/frames.ts'
+import { hasPassed } from '../exchange/timers.ts'
 import type { OwnerClaim } from '../request-queue-entry.ts'
 
 /** Bytes of a refused request that its owner is shown. */
@@ -16,6 +17,22 @@ export function announceAccepted({ claim }: PrivatePort, connectionId: number): 
   const { writer } = claim.peer
   const offset = writer.reserve(ACCEPTED_BYTES, FRAME_ACCEPTED, 0, 0, connectionId)
   writer.view.setUint32(offset + 12, claim.id, true)
+}
+
+/**
+ * Whether a private port's own limits have passed; node:http counts from the first moment of the connection or request.
+ *
+ * @param since - that moment, seconds
+ */
+export function isTooSlow(
+  limits: PrivatePortLimits,
+  since: number,
+  isHeadAwaited: boolean,
+  isBodyAwaited: boolean,
+): boolean {
+  const isOver = (limit: number): boolean => limit > 0 && hasPassed(limit, since)
+  if (isHeadAwaited) return isOver(limits.headersTimeout) || isOver(limits.requestTimeout)
+  return isBodyAwaited && isOver(limits.requestTimeout)
 }
 
 /** Tells the owner what is wrong with a request, so that it can answer. */

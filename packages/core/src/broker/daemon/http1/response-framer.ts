@@ -2,6 +2,7 @@ import { latin1 } from '../../../base/latin1.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
 import { RESPONSE_FLAG_KEEP_ALIVE, RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
 import { dateLine } from '../coarse-clock.ts'
+import type { ResponseWriter } from '../exchange/response-writer.ts'
 import { statusLine } from './status-line.ts'
 
 /** Bodies up to this size leave in one piece of text with their head; copying them twice costs less than a second write. */
@@ -18,10 +19,8 @@ type Framing = 'none' | 'length' | 'chunked' | 'close'
  *
  * idle ──head──▶ body ──last piece──▶ idle
  */
-export class ResponseFramer {
-  /** Whether the final head of the current response has been written. */
+export class ResponseFramer implements ResponseWriter {
   hasHead = false
-  /** Whether the connection stays open after the current response. */
   isPersistent = true
   #framing: Framing = 'none'
   #remaining = 0
@@ -46,13 +45,10 @@ export class ResponseFramer {
     this.#minor = minor
   }
 
-  /**
-   * Writes the head and the first piece of the body.
-   *
-   * @param fields - checked field lines without any framing
-   * @param contentLength - bytes of the whole body, or -1 when unknown
-   * @returns whether the pieces so far fit the announced length
-   */
+  get isFull(): boolean {
+    return this.#connection.isFull
+  }
+
   head(
     status: number,
     reason: string,
@@ -93,7 +89,6 @@ export class ResponseFramer {
     return !isLast || this.#framing !== 'length' || this.#remaining === 0
   }
 
-  /** Writes a further piece; returns false when it exceeds the announced length. */
   body(bytes: Buffer, start: number, end: number): boolean {
     if (this.#framing === 'none' || start === end) return true
     if (this.#framing === 'length' && end - start > this.#remaining) return false
@@ -101,24 +96,28 @@ export class ResponseFramer {
     return true
   }
 
-  /** Ends the body; returns false when bytes are missing from the announced length. */
   end(trailers: string): boolean {
     if (this.#framing === 'chunked') this.#connection.writeText(`0\r\n${trailers}\r\n`)
     return this.#framing !== 'length' || this.#remaining === 0
   }
 
-  /** Writes a 1xx head. */
   informational(status: number, fields: string): void {
-    this.#connection.writeText(`${statusLine(status, '')}${fields}\r\n`)
+    if (this.#minor === 1) this.#connection.writeText(`${statusLine(status, '')}${fields}\r\n`)
   }
 
-  /** Writes the 101 head after which the connection is no longer HTTP. */
   switchProtocols(reason: string, fields: string): void {
     this.hasHead = true
     this.#connection.writeText(`${statusLine(101, reason)}${fields}Connection: Upgrade\r\n\r\n`)
   }
 
-  /** Writes a whole response of the broker's own; `fields` may add lines. */
+  raw(bytes: Buffer, start: number, end: number): void {
+    this.#connection.write(bytes, start, end)
+  }
+
+  endRaw(): void {
+    this.#connection.end()
+  }
+
   answer(status: number, fields: string, text: string): void {
     const body = Buffer.from(text, 'latin1')
     const lines = `Content-Type: text/plain; charset=utf-8\r\n${fields}`

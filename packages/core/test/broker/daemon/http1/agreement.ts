@@ -14,7 +14,7 @@ import {
   REJECT_TARGET,
   REJECT_TRAILER,
   REJECT_VERSION,
-} from '../../../../src/broker/daemon/http1/reject.ts'
+} from '../../../../src/broker/daemon/exchange/reject.ts'
 import { readNode, readOurs } from './oracle.ts'
 import { requestStream } from './request-streams.ts'
 

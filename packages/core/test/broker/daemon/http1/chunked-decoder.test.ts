@@ -5,7 +5,7 @@ import {
   CHUNK_MORE,
   ChunkedDecoder,
 } from '../../../../src/broker/daemon/http1/chunked-decoder.ts'
-import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from '../../../../src/broker/daemon/http1/reject.ts'
+import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from '../../../../src/broker/daemon/exchange/reject.ts'
 
 /** Decodes the text given in pieces; returns body, trailers and what is left, or the refusal. */
 function decode(text: string, size = text.length): { body: string; trailers: string; rest: string } | number {

@@ -20,7 +20,7 @@ import {
   REJECT_VERB,
   REJECT_VERSION,
   rejectOf,
-} from '../../../../src/broker/daemon/http1/reject.ts'
+} from '../../../../src/broker/daemon/exchange/reject.ts'
 
 const parser = new HeadParser()
 

@@ -1,4 +1,4 @@
-import { TOKEN, VALUE, equalsIgnoringCase } from './characters.ts'
+import { TOKEN, VALUE, equalsIgnoringCase } from '../http1/characters.ts'
 
 const CR = 13
 const LF = 10

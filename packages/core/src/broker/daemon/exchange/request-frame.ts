@@ -10,7 +10,7 @@ import {
   REQUEST_KEEP_ALIVE,
   REQUEST_UPGRADE,
 } from '../../protocol/frames.ts'
-import type { HeadParser } from './head-parser.ts'
+import type { HeadParser } from '../http1/head-parser.ts'
 
 /**
  * Puts the request that the parser has just read on its owner's queue: the head as the client wrote it, with what the parser

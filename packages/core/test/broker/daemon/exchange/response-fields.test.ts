@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { areSafeFields, isSafeReason } from '../../../../src/broker/daemon/http1/response-fields.ts'
+import { areSafeFields, isSafeReason } from '../../../../src/broker/daemon/exchange/response-fields.ts'
 
 function isSafe(text: string): boolean {
   const bytes = Buffer.from(text, 'latin1')

@@ -1,0 +1,256 @@
+import { latin1 } from '../../../base/latin1.ts'
+import {
+  DISCONNECT_RESET,
+  FLAG_END,
+  RESPONSE_FLAG_CLOSE,
+  RESPONSE_FLAG_OPAQUE,
+  RESPONSE_FLAG_RAW,
+} from '../../protocol/frames.ts'
+import { CREDIT_STEP_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
+import { clock } from '../coarse-clock.ts'
+import { broken } from '../owner-peer.ts'
+import type { ExchangeCarrier } from './exchange-carrier.ts'
+import type { ExchangeSink } from './exchange-sink.ts'
+import { ABANDONED } from './reject.ts'
+import type { Reject } from './reject.ts'
+import { RequestLeg } from './request-leg.ts'
+import { areSafeFields, isSafeReason } from './response-fields.ts'
+import type { ResponseWriter } from './response-writer.ts'
+import { CLOSE_SERVICE_RESTART, WebSocketFrames } from './websocket-frames.ts'
+
+/** Clients are to come back soon: owners restart within seconds. */
+const RETRY_AFTER = 'Retry-After: 1\r\n'
+
+/**
+ * One request and its response, between a client and an owner, whatever protocol the client speaks. A connection that has one
+ * exchange at a time serves them all with one object.
+ *
+ * idle ──begin──▶ open ──response and body complete──▶ idle
+ *                  ├──101 with the opaque flag──▶ opaque
+ *                  └──client gone, or response broken──▶ broken (the rest of what the owner sends is dropped)
+ */
+export abstract class ClientExchange extends RequestLeg implements ExchangeSink {
+  protected readonly response: ResponseWriter
+  #isResponseDone = true
+  /** Seconds. */
+  #responseEnd = 0
+  #isUpgrade = false
+  /** Of the owner's side; null unless the connection has become a WebSocket. */
+  #webSocket: WebSocketFrames | null = null
+  /** Bytes of the response that the owner may still send, and those that the client took since it was last told. */
+  #responseWindow = 0
+  #consumed = 0
+
+  constructor(response: ResponseWriter, carrier: ExchangeCarrier) {
+    super(carrier)
+    this.response = response
+  }
+
+  /** Whether the rest of the entity body is still read when the response is done. */
+  protected abstract get isRestAwaited(): boolean
+
+  /** Since when only the rest of an entity body is read that nobody wants, seconds; -1 when it is not so. */
+  get drainingSince(): number {
+    return this.state === 'open' && this.#isResponseDone && this.isDiscarding ? this.#responseEnd : -1
+  }
+
+  // The client's side
+
+  /**
+   * Begins with a request, whose body is known by now.
+   *
+   * @param maxBodySize - bytes of the entity body, 0 for no limit
+   */
+  protected open(isUpgrade: boolean, expectsContinue: boolean, maxBodySize: number): void {
+    this.openRequest(expectsContinue, maxBodySize)
+    this.#isUpgrade = isUpgrade
+    this.#isResponseDone = false
+    this.#responseWindow = WINDOW_BYTES
+    this.#consumed = 0
+  }
+
+  /** Answers without an owner, with the reason or without; the connection goes on, once the entity body has been read and dropped. */
+  answer({ status, reason, detail }: Reject, isExplained = true): void {
+    this.carrier.count(reason)
+    if (this.isAwaitingContinue || this.carrier.isAtEnd) this.response.isPersistent = false
+    const fields = status === 503 ? RETRY_AFTER : ''
+    this.response.answer(status, fields, isExplained ? `${reason}: ${detail}\n` : '')
+    this.#isResponseDone = true
+    this.#responseEnd = clock.seconds
+    this.isDiscarding = true
+    this.owner = null
+    this.endIfDone()
+  }
+
+  /** The connection is to end after this response. */
+  endAfterResponse(): void {
+    this.response.isPersistent = false
+  }
+
+  /** Returns credit for what the client has taken. */
+  grant(): void {
+    if (this.#consumed < CREDIT_STEP_BYTES || this.response.isFull || this.owner === null || this.isOwnerDone) return
+    this.owner.writer.credit(this.id, this.#consumed)
+    this.#responseWindow += this.#consumed
+    this.#consumed = 0
+  }
+
+  // The owner's side
+
+  onInformational(status: number, bytes: Buffer, fieldsStart: number, fieldsEnd: number): void {
+    if (status < 100 || status > 199 || status === 101) throw broken(`status ${status} is not informational`)
+    if (!areSafeFields(bytes, fieldsStart, fieldsEnd)) throw broken('an informational response has unsafe fields')
+    if (status === 100) this.isAwaitingContinue = false
+    if (this.state !== 'open' || this.response.hasHead) return
+    this.response.informational(status, latin1(bytes, fieldsStart, fieldsEnd))
+  }
+
+  onResponse(
+    status: number,
+    flags: number,
+    contentLength: number,
+    bytes: Buffer,
+    reasonStart: number,
+    fieldsStart: number,
+    bodyStart: number,
+    end: number,
+  ): void {
+    if (!areSafeFields(bytes, fieldsStart, bodyStart)) throw broken('a response has unsafe fields')
+    if (!isSafeReason(bytes, reasonStart, fieldsStart)) throw broken('a response has an unsafe reason phrase')
+    const isLast = (flags & FLAG_END) !== 0
+    if (this.state === 'broken') return this.#drop(isLast)
+    if (this.isOwnerDone || this.response.hasHead) throw broken('a second RESPONSE for one exchange')
+    if ((flags & RESPONSE_FLAG_RAW) !== 0) return this.goRaw(bytes, bodyStart, end, isLast)
+    const reason = reasonStart === fieldsStart ? '' : latin1(bytes, reasonStart, fieldsStart)
+    const fields = latin1(bytes, fieldsStart, bodyStart)
+    if ((flags & RESPONSE_FLAG_OPAQUE) !== 0) {
+      this.#goOpaque(status, reason, fields)
+      return this.onOpaqueBytes(bytes, bodyStart, end, isLast)
+    }
+    this.#account(end - bodyStart)
+    if (status < 200) throw broken(`status ${status} does not end an exchange`)
+    // A body that the client holds back because nobody asked for it may never come, or come late.
+    if ((flags & RESPONSE_FLAG_CLOSE) !== 0 || this.carrier.isAtEnd || this.isAwaitingContinue) this.endAfterResponse()
+    const fits = this.response.head(status, reason, fields, contentLength, flags, bytes, bodyStart, end, isLast)
+    this.#afterPiece(fits, isLast)
+  }
+
+  onResponseBody(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+    if (this.state === 'opaque') return this.onOpaqueBytes(bytes, start, end, isLast)
+    if (this.state === 'broken') return this.#drop(isLast)
+    this.#account(end - start)
+    if (this.isOwnerDone || !this.response.hasHead) throw broken('a BODY frame outside the response')
+    const fits = this.response.body(bytes, start, end) && (!isLast || this.response.end(''))
+    this.#afterPiece(fits, isLast)
+  }
+
+  onResponseTrailers(bytes: Buffer, start: number, end: number): void {
+    if (!areSafeFields(bytes, start, end)) throw broken('trailers have unsafe fields')
+    if (this.state === 'broken') return this.#drop(true)
+    if (this.state !== 'open' || this.isOwnerDone || !this.response.hasHead) {
+      throw broken('a TRAILERS frame outside the response')
+    }
+    this.#afterPiece(this.response.end(latin1(bytes, start, end)), true)
+  }
+
+  onCancel(): void {
+    const wasLive = this.state === 'open' || this.state === 'opaque'
+    this.state = 'broken'
+    this.onOwnerDone()
+    if (wasLive) this.breakOff()
+  }
+
+  onOwnerGone(): void {
+    this.owner = null
+    this.isOwnerDone = true
+    if (this.state === 'broken' || this.state === 'idle') return
+    if (this.#isResponseDone) {
+      // Only the rest of the entity body was still on its way to the owner.
+      this.isDiscarding = true
+    } else if (this.state === 'opaque' || this.response.hasHead) {
+      this.state = 'broken'
+      if (this.#webSocket?.isAtBoundary !== true || this.#webSocket.isClosed) return this.carrier.onExchangeBroken()
+      this.response.raw(CLOSE_SERVICE_RESTART, 0, CLOSE_SERVICE_RESTART.length)
+      return this.carrier.closeGently()
+    } else if (this.carrier.takeBack()) return
+    else this.answer(ABANDONED)
+    this.carrier.resumeReading()
+  }
+
+  /** The owner gives the exchange up. */
+  protected breakOff(): void {
+    this.carrier.onExchangeBroken()
+  }
+
+  /** The owner wants to write the head itself: on its own port there is nobody whom that could deceive. */
+  protected goRaw(_bytes: Buffer, _start: number, _end: number, _isLast: boolean): void {
+    throw broken('a raw response on a port that is not private')
+  }
+
+  #goOpaque(status: number, reason: string, fields: string): void {
+    if (status !== 101 || !this.#isUpgrade) throw broken('an opaque response needs status 101 and an upgrade request')
+    this.response.switchProtocols(reason, fields)
+    if (/^upgrade: *websocket *\r$/im.test(fields)) this.#webSocket = new WebSocketFrames()
+    this.becomeOpaque()
+  }
+
+  protected becomeOpaque(): void {
+    this.state = 'opaque'
+    this.bodyCredit = WINDOW_BYTES
+    this.carrier.onOpaque()
+  }
+
+  protected onOpaqueBytes(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+    if (this.isOwnerDone) throw broken('bytes after the end of an opaque connection')
+    this.#account(end - start)
+    this.#webSocket?.push(bytes, start, end)
+    if (end > start) this.response.raw(bytes, start, end)
+    if (!isLast) return this.grant()
+    this.response.endRaw()
+    this.isOwnerDone = true
+    // The client may go on sending until it ends its own side.
+    if (this.carrier.isAtEnd) this.release()
+  }
+
+  #afterPiece(fits: boolean, isLast: boolean): void {
+    if (!fits) {
+      // The announced length can't be kept any more; a broken connection is the only way to tell the client.
+      this.state = 'broken'
+      this.owner?.disconnectExchange(this.id, DISCONNECT_RESET)
+      this.isOwnerDone = true
+      this.release()
+      return this.carrier.onExchangeBroken()
+    }
+    if (!isLast) return this.grant()
+    this.#isResponseDone = true
+    this.#responseEnd = clock.seconds
+    this.onOwnerDone()
+    this.endIfDone()
+    // An owner that has answered may still read the body; one that does not has said so with DISCARD.
+    if (this.state === 'open' && (this.bodyCredit > 0 || this.isDiscarding)) this.carrier.resumeReading()
+  }
+
+  /** The client is gone while the owner still answers. */
+  #drop(isLast: boolean): void {
+    if (isLast) this.onOwnerDone()
+  }
+
+  /** Ends the exchange when the response is done, and the body as well or its rest is not waited for. */
+  protected endIfDone(): void {
+    if (this.state !== 'open' || !this.#isResponseDone) return
+    const { isPersistent } = this.response
+    if (!this.isBodyComplete) {
+      if (this.isRestAwaited) return
+      this.onClientGone(DISCONNECT_RESET)
+    }
+    this.state = 'idle'
+    this.carrier.onExchangeEnd(isPersistent)
+  }
+
+  /** Keeps an owner to the window that it was granted. */
+  #account(bytes: number): void {
+    this.#responseWindow -= bytes
+    this.#consumed += bytes
+    if (this.#responseWindow < 0) throw broken('more of a response body than was granted')
+  }
+}

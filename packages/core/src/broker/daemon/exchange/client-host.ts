@@ -1,0 +1,20 @@
+import type { ServerLimits } from '../server-limits.ts'
+
+/** A client's connection, whatever it speaks, as the broker sees it. */
+export interface ClientConnection {
+  readonly localPort: number
+  /** Ends what has waited too long; called every second. */
+  checkTimeouts(): void
+  /** The port is no longer listened on: closes now when idle, else after what is under way. */
+  shutdown(): void
+  /** Another broker has the port: closes when the requests that are on their way have been answered, or when none comes soon. */
+  leave(): void
+}
+
+/** What connections need of the broker. */
+export interface ClientHost {
+  readonly limits: ServerLimits
+  onConnectionClosed(connection: ClientConnection): void
+  /** The broker has answered or ended something by itself; reasons are HTTPERR's. */
+  count(reason: string): void
+}

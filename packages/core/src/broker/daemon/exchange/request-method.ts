@@ -1,0 +1,22 @@
+import { latin1 } from '../../../base/latin1.ts'
+import type { HeadParser } from '../http1/head-parser.ts'
+
+/** RFC 9110 section 9.2.2. */
+const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** Whether the request may be given to a second owner when the first one dies with it. */
+export function isIdempotent({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
+  return IDEMPOTENT_METHODS.has(latin1(bytes, headStart, methodEnd))
+}
+
+/** Whether the response has no body, whatever its fields say. */
+export function isHeadRequest({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
+  // H, E, A, D
+  return (
+    methodEnd - headStart === 4 &&
+    bytes[headStart] === 72 &&
+    bytes[headStart + 1] === 69 &&
+    bytes[headStart + 2] === 65 &&
+    bytes[headStart + 3] === 68
+  )
+}

@@ -6,7 +6,14 @@ export type {
   ContractRequest,
   ContractResponse,
 } from './queue/contract.ts'
-export { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE, RESPONSE_OPAQUE } from './queue/exchange.ts'
+export {
+  LENGTH_UNKNOWN,
+  MAX_SECONDS_TO_LIVE,
+  RESPONSE_CLOSE,
+  RESPONSE_NO_DATE,
+  RESPONSE_OPAQUE,
+  UNTIL_INVALIDATED,
+} from './queue/exchange.ts'
 export type * from './queue/exchange.ts'
 export { MemoryBackend, MemoryExchange } from './queue/memory-queue.ts'
 export type { MemoryRequest } from './queue/memory-queue.ts'

@@ -1,4 +1,4 @@
-import { prefix as corePrefix, retire } from '@httpsys/core'
+import { flushResponseCache, prefix as corePrefix, retire } from '@httpsys/core'
 import type { PrefixOptions, UrlPrefix } from '@httpsys/core'
 
 /**
@@ -14,8 +14,8 @@ export function prefix(text: string, options: PrefixOptions = {}): UrlPrefix {
   return corePrefix(text, { strip: true, ...options })
 }
 
-export { HttpSysError, UrlPrefix, retire } from '@httpsys/core'
-export type { PrefixOptions } from '@httpsys/core'
+export { HttpSysError, UrlPrefix, flushResponseCache, retire } from '@httpsys/core'
+export type { CachePolicy, PrefixOptions } from '@httpsys/core'
 
-const httpsys = { prefix, retire }
+const httpsys = { prefix, retire, flushResponseCache }
 export default httpsys

@@ -13,6 +13,14 @@ express().listen(prefix, (error) => (error as HttpSysError | undefined)?.remedy 
 express4().listen(prefix) satisfies Server
 express4().listen(prefix, () => {}) satisfies Server
 
+express().get('/', (_req, res) => {
+  res.cachePolicy = { ttl: 60 }
+  res.cachePolicy = { untilInvalidated: true }
+  // @ts-expect-error -- one or the other
+  res.cachePolicy = { ttl: 60, untilInvalidated: true }
+})
+void (httpsys.flushResponseCache(prefix, 'news/') satisfies Promise<void>)
+
 // @ts-expect-error -- there is no such mode
 httpsys.prefix('/2/', { mode: 'share' })
 // @ts-expect-error -- a port is what the prefix replaces

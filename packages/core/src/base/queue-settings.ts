@@ -1,4 +1,4 @@
-import { MAX_COUNT, MAX_TIME_MS, readSettings } from './setting-rules.ts'
+import { MAX_COUNT, MAX_TIME_MS, SWITCH, readSettings } from './setting-rules.ts'
 import type { SettingRules } from './setting-rules.ts'
 import type { BrokenRule } from './url-prefix-syntax.ts'
 
@@ -34,6 +34,12 @@ export interface QueueSettings {
   readonly maxConnections?: number | undefined
   /** Bytes of an entity body; 0 for no limit. @defaultValue 0 */
   readonly maxBodySize?: number | undefined
+  /**
+   * Responses with `Cache-Control: public` and `max-age` or `s-maxage` are cached, not only those with a `res.cachePolicy`; and of
+   * several clients that ask for the same thing at once only one reaches the app, from the first request on.
+   * @defaultValue false
+   */
+  readonly responseCache?: boolean | undefined
   /** @defaultValue `full` */
   readonly verbosity503?: Verbosity503 | undefined
 }
@@ -53,6 +59,7 @@ export const DEFAULT_QUEUE_SETTINGS: CompleteQueueSettings = {
   minSendRate: 150,
   maxConnections: 0,
   maxBodySize: 0,
+  responseCache: false,
   verbosity503: 'full',
 }
 
@@ -70,6 +77,7 @@ const RULES: SettingRules<QueueSettings> = {
   minSendRate: { variable: 'HTTPSYS_MIN_SEND_RATE', allowed: MAX_COUNT },
   maxConnections: { variable: 'HTTPSYS_MAX_CONNECTIONS', allowed: MAX_COUNT },
   maxBodySize: { variable: 'HTTPSYS_MAX_BODY_SIZE', allowed: Number.MAX_SAFE_INTEGER },
+  responseCache: { variable: 'HTTPSYS_RESPONSE_CACHE', allowed: SWITCH },
   verbosity503: { variable: 'HTTPSYS_503_VERBOSITY', allowed: ['basic', 'limited', 'full'] },
 }
 

@@ -1,10 +1,13 @@
 import { inspect } from 'node:util'
 import type { BrokenRule } from './url-prefix-syntax.ts'
 
+/** A setting that is true or false; 1 or 0 in the environment. */
+export const SWITCH = 'switch'
+
 /** A setting: the environment variable that gives it, and the largest number or the texts that it may be. */
 export interface SettingRule {
   readonly variable: string
-  readonly allowed: number | readonly string[]
+  readonly allowed: number | readonly string[] | typeof SWITCH
 }
 
 /** Of each setting by its name. */
@@ -24,7 +27,7 @@ export function readSettings<T>(rules: SettingRules<T>, options: object, env: No
       settings[name] = given
     } else if (env[variable]) {
       const text = env[variable]
-      const value = typeof allowed === 'number' && /^\d{1,10}$/.test(text) ? Number(text) : text
+      const value = valueOf(text, allowed)
       if (!isAllowed(value, allowed)) return broken(variable, text, allowed, `${variable}=`)
       settings[name] = value
     }
@@ -32,16 +35,24 @@ export function readSettings<T>(rules: SettingRules<T>, options: object, env: No
   return settings as T
 }
 
+function valueOf(text: string, allowed: SettingRule['allowed']): unknown {
+  if (allowed === SWITCH) return text === '1' ? true : text === '0' ? false : text
+  return typeof allowed === 'number' && /^\d{1,10}$/.test(text) ? Number(text) : text
+}
+
 function isAllowed(value: unknown, allowed: SettingRule['allowed']): boolean {
+  if (allowed === SWITCH) return typeof value === 'boolean'
   if (typeof allowed !== 'number') return allowed.includes(value as string)
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= allowed
 }
 
 function broken(name: string, value: unknown, allowed: SettingRule['allowed'], assignment: string): BrokenRule {
   const shown = inspect(value, { depth: 0, breakLength: Infinity }).slice(0, 100)
-  const remedy =
-    typeof allowed === 'number'
-      ? `Write ${assignment}N, N a whole number from 0 to ${allowed}`
-      : `Write one of ${allowed.map((text) => `${assignment}${text}`).join(', ')}`
-  return { reason: `${name} is ${shown}`, remedy }
+  return { reason: `${name} is ${shown}`, remedy: remedyFor(allowed, assignment) }
+}
+
+function remedyFor(allowed: SettingRule['allowed'], assignment: string): string {
+  if (typeof allowed === 'number') return `Write ${assignment}N, N a whole number from 0 to ${allowed}`
+  const texts = allowed !== SWITCH ? allowed : assignment.endsWith('=') ? ['1', '0'] : ['true', 'false']
+  return `Write one of ${texts.map((text) => `${assignment}${text}`).join(', ')}`
 }

@@ -2,6 +2,7 @@ import { Server, maxHeaderSize as defaultMaxHeaderSize } from 'node:http'
 import { Server as HttpsServer } from 'node:https'
 import { UrlPrefix, isUrlPrefix } from '../base/url-prefix.ts'
 import type { PortReservation, PrivatePortLimits, QueueBackend, RequestQueue } from '../queue/exchange.ts'
+import { addOpenQueue, removeOpenQueue } from './flush-response-cache.ts'
 import type { ListenHandle, ServerInternals } from './node-internals.ts'
 import { ServerBinding } from './server-binding.ts'
 
@@ -115,6 +116,7 @@ class QueueHandle implements ListenHandle {
 
   onOpen(queue: RequestQueue): void {
     this.#queue = queue
+    addOpenQueue(queue)
     if (!this.#isRef) queue.setRef(false)
     if (this.#isClosed) void this.#shutdown(queue)
     else this.#server.emit('listening')
@@ -157,6 +159,7 @@ class QueueHandle implements ListenHandle {
   }
 
   async #shutdown(queue: RequestQueue): Promise<void> {
+    removeOpenQueue(queue)
     await queue.shutdown(this.isHeld)
     this.#binding.release()
     this.#server._connections--

@@ -1,6 +1,7 @@
 import { OutgoingMessage, ServerResponse } from 'node:http'
 import type { Exchange } from '../queue/exchange.ts'
 import { LENGTH_UNKNOWN, RESPONSE_OPAQUE } from '../queue/exchange.ts'
+import { readCachePolicy, secondsToLive } from './cache-policy.ts'
 import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 import type { QueueSocket } from './queue-socket.ts'
@@ -13,6 +14,7 @@ const kFields = Symbol('httpsys.fields')
 const kRawHead = Symbol('httpsys.rawHead')
 const kLength = Symbol('httpsys.contentLength')
 const kFlags = Symbol('httpsys.flags')
+const kPolicySeconds = Symbol('httpsys.policySeconds')
 const kIsEnding = Symbol('httpsys.isEnding')
 const kChunk = Symbol('httpsys.chunk')
 const kChunkEncoding = Symbol('httpsys.chunkEncoding')
@@ -34,6 +36,8 @@ export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponse
   [kFields]: string
   [kLength]: number
   [kFlags]: number
+  /** What `cachePolicy` says; -1 when it has not been set. */
+  [kPolicySeconds]: number
   /** `end` is running: what it sends leaves in one piece. */
   [kIsEnding]: boolean
   [kChunk]: string | Uint8Array | null
@@ -60,6 +64,7 @@ export function bindResponse(
   bound[kRawHead] = ''
   bound[kLength] = LENGTH_UNKNOWN
   bound[kFlags] = 0
+  bound[kPolicySeconds] = -1
   bound[kIsEnding] = false
   bound[kChunk] = null
   bound[kChunkEncoding] = null
@@ -169,6 +174,9 @@ function writeRaw(
 }
 
 function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): QueueResponse {
+  const { cachePolicy } = this
+  // Refused while the app can still answer something else.
+  if (cachePolicy !== undefined) this[kPolicySeconds] = readCachePolicy(cachePolicy)
   this[kIsEnding] = !this.finished
   try {
     return nativeEnd.call(
@@ -192,8 +200,10 @@ function finish(this: QueueResponse): void {
   const encoding = this[kChunkEncoding]
   this[kChunk] = null
   if (chunk !== null) countBytes(this, chunk, encoding)
-  if (!this._headerSent && this._trailer === '') sendHead(this, chunk, encoding, true)
-  else {
+  if (!this._headerSent && this._trailer === '') {
+    allowCaching(this)
+    sendHead(this, chunk, encoding, true)
+  } else {
     if (!this._headerSent) sendHead(this, null, null, false)
     exchange.sendBody(chunk, encoding, true, this._trailer)
   }
@@ -202,6 +212,16 @@ function finish(this: QueueResponse): void {
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
+
+/** Only whole responses can be cached: those that `end` sends alone. */
+function allowCaching(response: QueueResponse): void {
+  const policySeconds = response[kPolicySeconds]
+  const exchange = response[kExchange]
+  const honoursCacheControl = exchange.queue.prefix.settings.responseCache === true
+  if (policySeconds === -1 && !honoursCacheControl) return
+  const seconds = secondsToLive(response[kStatus], response[kFields], policySeconds, honoursCacheControl)
+  if (seconds > 0) exchange.setCachePolicy(seconds)
+}
 
 function sendHead(
   response: QueueResponse,

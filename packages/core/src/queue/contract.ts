@@ -9,7 +9,7 @@ import type {
   QueueConnection,
   RequestQueue,
 } from './exchange.ts'
-import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_OPAQUE } from './exchange.ts'
+import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_OPAQUE, UNTIL_INVALIDATED } from './exchange.ts'
 
 /** A client's view of one request; the methods behave as a client on the wire. */
 export interface ContractClient {
@@ -385,6 +385,24 @@ export const queueContract: readonly ContractCase[] = [
       exchange.sendBody(null, null, true, '')
       await client.response({ complete: true })
       await queue.shutdown()
+    },
+  },
+  {
+    name: 'sends what may be cached like any other response, and forgets it when it is told to',
+    async run(harness) {
+      const { recorder, queue } = await listen(harness, '/1/')
+      const get = async (version: number): Promise<string> => {
+        const client = await harness.send({ path: '/1/' })
+        const { exchange } = await recorder.next('request', version)
+        exchange.setCachePolicy(version === 1 ? UNTIL_INVALIDATED : 60)
+        answer(exchange, `version ${version}`)
+        return String((await client.response({ complete: true })).body)
+      }
+      assert.equal(await get(1), 'version 1')
+      await queue.flushResponseCache('/1/')
+      assert.equal(await get(2), 'version 2')
+      await queue.shutdown()
+      await queue.flushResponseCache('/1/')
     },
   },
   {

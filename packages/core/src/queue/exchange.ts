@@ -10,6 +10,11 @@ export const RESPONSE_OPAQUE = 4
 /** The field lines contain a Keep-Alive of the app's; the backend adds none. */
 export const RESPONSE_KEEP_ALIVE = 8
 
+/** The time to live of a response that a cache may keep until it is told otherwise (HTTP.SYS: HttpCachePolicyUserInvalidates). */
+export const UNTIL_INVALIDATED = Infinity
+/** The longest time to live in seconds that is not {@link UNTIL_INVALIDATED}; a year and more, as much as caches are asked for. */
+export const MAX_SECONDS_TO_LIVE = 0x7fff_ffff
+
 /** Says that the length of a response's body is not known yet. */
 export const LENGTH_UNKNOWN = -1
 
@@ -76,6 +81,14 @@ export interface Exchange {
   grantBody(bytes: number): void
   /** The rest of the entity body is not wanted: it is read and dropped, then `onBodyEnd` follows. */
   discardBody(): void
+  /**
+   * Allows the backend to answer other requests for the same thing with the response that `sendResponse` sends next, whole, without
+   * asking the app. A backend without a cache just sends, and so does one whose conditions the request or the response does not meet.
+   *
+   * @param secondsToLive - 1 to {@link MAX_SECONDS_TO_LIVE}, or {@link UNTIL_INVALIDATED}
+   * @see HTTP_CACHE_POLICY
+   */
+  setCachePolicy(secondsToLive: number): void
   /** Sends a 1xx head; `fields` are complete lines, `Name: value\r\n`. */
   sendInformational(status: number, fields: string): void
   /**
@@ -151,6 +164,13 @@ export interface RequestQueue {
    * @param isHeld - requests that come meanwhile wait for the next owner, where the backend can do that
    */
   shutdown(isHeld?: boolean): Promise<void>
+  /**
+   * Forgets responses that were cached for this queue. Once the promise has resolved no request is answered with one of them, nor
+   * with a response to a request that was delivered before the call.
+   *
+   * @param path - of the URL, as in a prefix: what it names, with any query; with a slash at its end also what is below it
+   */
+  flushResponseCache(path: string): Promise<void>
   /** Whether the open queue keeps the process alive; it does unless `false` was set. */
   setRef(isRef: boolean): void
 }

@@ -92,6 +92,11 @@ class MemoryQueue implements RequestQueue {
     this.listener.onQueueRevoked(this)
   }
 
+  /** There is no cache. */
+  flushResponseCache(): Promise<void> {
+    return Promise.resolve()
+  }
+
   setRef(): void {}
 }
 
@@ -124,6 +129,8 @@ export class MemoryExchange implements Exchange {
     reason: '',
     fields: '',
     contentLength: LENGTH_UNKNOWN,
+    /** How long a cache might keep it; 0: not at all. */
+    secondsToLive: 0,
     closes: false,
     isOpaque: false,
     body: [] as Buffer[],
@@ -206,6 +213,10 @@ export class MemoryExchange implements Exchange {
   discardBody(): void {
     this.#isDiscarding = true
     this.#pumpBody()
+  }
+
+  setCachePolicy(secondsToLive: number): void {
+    this.received.secondsToLive = secondsToLive
   }
 
   sendInformational(status: number, fields: string): void {

@@ -1,5 +1,6 @@
 import {
   LENGTH_UNKNOWN,
+  MAX_SECONDS_TO_LIVE,
   RESPONSE_CLOSE,
   RESPONSE_KEEP_ALIVE,
   RESPONSE_NO_DATE,
@@ -8,7 +9,9 @@ import {
 import type { Chunk, Exchange, ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
+  CACHE_POLICY_BYTES,
   FLAG_END,
+  FOREVER_SECONDS,
   FRAME_BODY,
   FRAME_CANCEL,
   FRAME_DISCARD,
@@ -23,6 +26,7 @@ import {
   REQUEST_KEEP_ALIVE,
   REQUEST_UPGRADE,
   RESPONSE_FIXED_BYTES,
+  RESPONSE_FLAG_CACHE,
   RESPONSE_FLAG_CLOSE,
   RESPONSE_FLAG_HAS_LENGTH,
   RESPONSE_FLAG_KEEP_ALIVE,
@@ -59,6 +63,8 @@ export class BrokerExchange implements Exchange {
   readonly #fieldsStart: number
   readonly #fieldCount: number
   readonly #isOnPrivatePort: boolean
+  /** 0: the response is for this request alone. */
+  #secondsToLive = 0
   #hasHead = false
   #isSent = false
   #window = WINDOW_BYTES
@@ -140,6 +146,10 @@ export class BrokerExchange implements Exchange {
     if (!this.isBodyDone) this.#home.writer.signal(FRAME_DISCARD, 0, 0, this.id)
   }
 
+  setCachePolicy(secondsToLive: number): void {
+    this.#secondsToLive = secondsToLive
+  }
+
   sendInformational(status: number, fields: string): void {
     if (!this.#isSent) this.#home.writer.text(FRAME_INFORMATIONAL, 0, status, this.id, fields, 'latin1')
   }
@@ -169,9 +179,14 @@ export class BrokerExchange implements Exchange {
     if ((flags & RESPONSE_KEEP_ALIVE) !== 0) frameFlags |= RESPONSE_FLAG_KEEP_ALIVE
     if (isOpaque) frameFlags |= RESPONSE_FLAG_OPAQUE
     if (contentLength !== LENGTH_UNKNOWN) frameFlags |= RESPONSE_FLAG_HAS_LENGTH
+    let policyLength = 0
+    if (this.#secondsToLive !== 0 && isLast) {
+      frameFlags |= RESPONSE_FLAG_CACHE
+      policyLength = CACHE_POLICY_BYTES
+    }
     const { writer } = this.#home
     const offset = writer.reserve(
-      RESPONSE_FIXED_BYTES + reason.length + fields.length + bodyLength,
+      RESPONSE_FIXED_BYTES + policyLength + reason.length + fields.length + bodyLength,
       FRAME_RESPONSE,
       frameFlags,
       status,
@@ -184,6 +199,10 @@ export class BrokerExchange implements Exchange {
     view.setUint16(offset + 24, reason.length, true)
     view.setUint16(offset + 26, 0, true)
     let position = offset + RESPONSE_FIXED_BYTES
+    if (policyLength > 0) {
+      view.setUint32(position, this.#secondsToLive > MAX_SECONDS_TO_LIVE ? FOREVER_SECONDS : this.#secondsToLive, true)
+      position += policyLength
+    }
     if (reason !== '') position += bytes.write(reason, position, reason.length, 'latin1')
     position += bytes.write(fields, position, fields.length, 'latin1')
     if (bodyLength > 0) {

@@ -4,6 +4,7 @@ import type { ExchangeListener, PrivatePortLimits, QueueAddress, RequestQueue } 
 /** What a claim needs of the session that holds it. */
 export interface QueueHome {
   release(queue: BrokerQueue, isHeld: boolean): Promise<void>
+  flush(queue: BrokerQueue, path: string): Promise<void>
   updateRef(): void
 }
 
@@ -39,6 +40,10 @@ export class BrokerQueue implements RequestQueue {
 
   shutdown(isHeld = false): Promise<void> {
     return this.#home.release(this, isHeld)
+  }
+
+  flushResponseCache(path: string): Promise<void> {
+    return this.#home.flush(this, path)
   }
 
   setRef(isRef: boolean): void {

@@ -5,6 +5,8 @@ import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts
 import {
   FRAME_CLAIM,
   FRAME_CLAIMED,
+  FRAME_FLUSH,
+  FRAME_FLUSHED,
   FRAME_LEAVING,
   FRAME_REFUSED,
   FRAME_RELEASE,
@@ -44,6 +46,8 @@ export class BrokerSession implements LinkHome, QueueHome {
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #claiming = new Map<number, Waiter>()
   readonly #releasing = new Map<number, Waiter>()
+  /** The broker answers in the order in which it was asked. */
+  readonly #flushing: (() => void)[] = []
 
   constructor(directory: string) {
     this.#directory = directory
@@ -87,12 +91,25 @@ export class BrokerSession implements LinkHome, QueueHome {
     this.#closeIfUnused()
   }
 
+  /** Also a broker that leaves had a cache: it emptied it when it said so. */
+  async flush(queue: BrokerQueue, path: string): Promise<void> {
+    const link = this.#link
+    // A claim that is being made anew comes to a broker that knows no response of it yet.
+    if (link === null || !queue.isLive || !this.#queues.has(queue.id)) return
+    await new Promise<void>((resolve) => {
+      this.#flushing.push(resolve)
+      link.writer.text(FRAME_FLUSH, 0, 0, queue.id, path, 'utf8')
+      this.updateRef()
+    })
+    this.updateRef()
+  }
+
   /** The process stays alive for open exchanges and for queues that want it to. */
   updateRef(): void {
     for (const link of this.#leaving) link.setRef(link.isBusy)
     const link = this.#link
     if (link === null) return
-    let isNeeded = link.isBusy || this.#releasing.size > 0
+    let isNeeded = link.isBusy || this.#releasing.size > 0 || this.#flushing.length > 0
     for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
     link.setRef(isNeeded)
   }
@@ -128,6 +145,10 @@ export class BrokerSession implements LinkHome, QueueHome {
         return this.#settle(this.#claiming, id, decodeRefused(payload))
       case FRAME_RELEASED:
         return this.#settle(this.#releasing, id)
+      case FRAME_FLUSHED:
+        // Those who asked a broker that is lost have been told already.
+        if (link === this.#link) this.#flushing.shift()?.()
+        return
       case FRAME_REVOKED:
         return this.#onRevoked(id)
       case FRAME_LEAVING:
@@ -198,6 +219,7 @@ export class BrokerSession implements LinkHome, QueueHome {
   #rejectWaiters(): void {
     for (const waiter of this.#releasing.values()) waiter.resolve()
     this.#releasing.clear()
+    for (const resolve of this.#flushing.splice(0)) resolve()
     for (const waiter of this.#claiming.values()) waiter.reject(lost())
     this.#claiming.clear()
   }

@@ -5,6 +5,7 @@ import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener 
 import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import {
   FRAME_CLAIMED,
+  FRAME_FLUSHED,
   FRAME_LEAVING,
   FRAME_REFUSED,
   FRAME_RELEASED,
@@ -202,6 +203,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void {
     this.#claims.release(peer, claimId, departure)
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
+  }
+
+  onFlush(peer: OwnerPeer, claimId: number, _path: string): void {
+    peer.writer.signal(FRAME_FLUSHED, 0, 0, claimId)
   }
 
   onUpgrade(peer: OwnerPeer, payload: string): void {

@@ -6,8 +6,10 @@ import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
 import {
+  CACHE_POLICY_BYTES,
   CREDIT_BYTES,
   FLAG_END,
+  FOREVER_SECONDS,
   FRAME_BODY,
   FRAME_CANCEL,
   FRAME_CLAIM,
@@ -17,6 +19,7 @@ import {
   FRAME_CREDIT,
   FRAME_DISCARD,
   FRAME_DISCONNECT,
+  FRAME_FLUSH,
   FRAME_HAND_OVER,
   FRAME_HAND_OVER_READY,
   FRAME_HELLO,
@@ -29,6 +32,7 @@ import {
   HEADER_BYTES,
   RELEASE_HOLD,
   RESPONSE_FIXED_BYTES,
+  RESPONSE_FLAG_CACHE,
   RESPONSE_FLAG_HAS_LENGTH,
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
@@ -41,6 +45,8 @@ import { SlotTable } from './slot-table.ts'
 export interface PeerHost {
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void
+  /** The peer wants what was cached for its claim at a path forgotten. */
+  onFlush(peer: OwnerPeer, claimId: number, path: string): void
   onStatus(peer: OwnerPeer): void
   onUpgrade(peer: OwnerPeer, payload: string): void
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
@@ -173,6 +179,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     if (type === FRAME_RELEASE) {
       return this.#host.onRelease(this, id, (flags & RELEASE_HOLD) === 0 ? 'released' : 'left')
     }
+    if (type === FRAME_FLUSH) return this.#host.onFlush(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_STATUS) return this.#host.onStatus(this)
     if (type === FRAME_UPGRADE) return this.#host.onUpgrade(this, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
@@ -236,10 +243,15 @@ function onResponseFrame(
   }
   const fieldsLength = view.getUint32(start + 20, true)
   const reasonLength = view.getUint16(start + 24, true)
-  const reasonStart = start + RESPONSE_FIXED_BYTES
+  const isCacheable = (flags & RESPONSE_FLAG_CACHE) !== 0
+  const reasonStart = start + RESPONSE_FIXED_BYTES + (isCacheable ? CACHE_POLICY_BYTES : 0)
   const fieldsStart = reasonStart + reasonLength
   const bodyStart = fieldsStart + fieldsLength
   if (fieldsLength > MAX_FIELDS_BYTES || bodyStart > end) throw broken('a RESPONSE frame is shorter than its fields')
+  if (isCacheable) {
+    const seconds = view.getUint32(reasonStart - CACHE_POLICY_BYTES, true)
+    exchange.onCachePolicy(seconds === FOREVER_SECONDS ? Infinity : seconds)
+  }
   exchange.onResponse(status, flags, contentLength, bytes, reasonStart, fieldsStart, bodyStart, end)
 }
 

@@ -43,6 +43,9 @@ export const FRAME_STATUS = 24
 /** Start a successor, which may be of another version, and hand the ports over to it. */
 export const FRAME_UPGRADE = 25
 
+/** Forget what was cached for a claim at a path, or below it. */
+export const FRAME_FLUSH = 26
+
 /** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
 export const RELEASE_HOLD = 1
 
@@ -71,6 +74,8 @@ export const FRAME_STATUS_REPLY = 43
 export const FRAME_LEAVING = 44
 /** The answer to UPGRADE; REFUSED when it has failed. */
 export const FRAME_UPGRADED = 45
+/** The answer to FLUSH. */
+export const FRAME_FLUSHED = 46
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1
@@ -91,6 +96,8 @@ export const RESPONSE_FLAG_HAS_LENGTH = 16
 export const RESPONSE_FLAG_KEEP_ALIVE = 32
 /** Private ports: no head; all that follows are the connection's bytes as they are. */
 export const RESPONSE_FLAG_RAW = 64
+/** The response may be cached: a u32 stands in front of the reason, seconds or {@link FOREVER_SECONDS}. */
+export const RESPONSE_FLAG_CACHE = 128
 
 /** CONNECTION flag: the client speaks TLS to the broker. */
 export const CONNECTION_ENCRYPTED = 1
@@ -102,8 +109,15 @@ export const DISCONNECT_RESET = 2
 
 /** REQUEST: connection id u32, claim id u32, method length u16, target length u16, field count u16, head length u16; then head, then body. */
 export const REQUEST_FIXED_BYTES = HEADER_BYTES + 16
-/** RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, two bytes of padding; then reason, fields, body. */
+/**
+ * RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, two bytes of padding; then, with
+ * RESPONSE_FLAG_CACHE, u32 seconds; then reason, fields, body.
+ */
 export const RESPONSE_FIXED_BYTES = HEADER_BYTES + 16
+/** With RESPONSE_FLAG_CACHE: u32 seconds to live. */
+export const CACHE_POLICY_BYTES = 4
+/** Stands for "until it is flushed" among seconds to live. */
+export const FOREVER_SECONDS = 0xffff_ffff
 /** ACCEPTED: claim id u32. */
 export const ACCEPTED_BYTES = HEADER_BYTES + 4
 /** CLIENT_ERROR: connection id u32, claim id u32, code length u16, two bytes of padding; then the code, then what was read. */

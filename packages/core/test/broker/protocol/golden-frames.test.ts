@@ -11,6 +11,8 @@ import {
   DISCONNECT_RESET,
   FRAME_CLAIM,
   FRAME_CLAIMED,
+  FRAME_FLUSH,
+  FRAME_FLUSHED,
   FRAME_HELLO,
   FRAME_REFUSED,
   FRAME_RELEASE,
@@ -20,7 +22,13 @@ import {
 } from '../../../src/broker/protocol/frames.ts'
 import type { FrameWriter } from '../../../src/broker/protocol/frame-writer.ts'
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
-import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_NO_DATE, RESPONSE_OPAQUE } from '../../../src/queue/exchange.ts'
+import {
+  LENGTH_UNKNOWN,
+  RESPONSE_CLOSE,
+  RESPONSE_NO_DATE,
+  RESPONSE_OPAQUE,
+  UNTIL_INVALIDATED,
+} from '../../../src/queue/exchange.ts'
 import { hex, hexOf } from '../../support/frames.ts'
 
 // Owners and brokers of different releases meet on one machine: these bytes change only together with PROTOCOL_VERSION.
@@ -99,6 +107,7 @@ describe('owner to broker', () => {
       },
     ],
     ['RELEASE', '0c000000 11 00 0000 03000000', (to) => to.signal(FRAME_RELEASE, 0, 0, 3)],
+    ['FLUSH', `10000000 1a 00 0000 03000000 '/2/a'`, (to) => to.text(FRAME_FLUSH, 0, 0, 3, '/2/a', 'utf8')],
   ])('%s', (_, bytes, write) => {
     expect(hexOf(write)).toBe(hex(bytes))
   })
@@ -123,6 +132,30 @@ describe('owner to broker', () => {
       'RESPONSE with a length of more than 32 bits and a reason outside ASCII',
       `1d000000 12 10 cd00 56341200 01000000 01000000 00000000 0100 0000 'ü'`,
       (exchange) => exchange.sendResponse(205, 'ü', '', 0x1_0000_0001, 0, null, null, false),
+    ],
+    [
+      'RESPONSE that may be cached for 60 seconds',
+      `2a000000 12 91 c800 56341200 02000000 00000000 06000000 0200 0000 3c000000 'OK' 'A: b\r\n' 'hi'`,
+      (exchange) => {
+        exchange.setCachePolicy(60)
+        exchange.sendResponse(200, 'OK', 'A: b\r\n', 2, 0, 'hi', 'utf8', true)
+      },
+    ],
+    [
+      'RESPONSE that may be cached until it is flushed',
+      `20000000 12 81 cc00 56341200 00000000 00000000 00000000 0000 0000 ffffffff`,
+      (exchange) => {
+        exchange.setCachePolicy(UNTIL_INVALIDATED)
+        exchange.sendResponse(204, '', '', LENGTH_UNKNOWN, 0, null, null, true)
+      },
+    ],
+    [
+      'RESPONSE that comes in pieces, which no cache keeps',
+      `1c000000 12 00 c800 56341200 00000000 00000000 00000000 0000 0000`,
+      (exchange) => {
+        exchange.setCachePolicy(60)
+        exchange.sendResponse(200, '', '', LENGTH_UNKNOWN, 0, null, null, false)
+      },
     ],
     [
       'RESPONSE that turns the connection into a raw one',
@@ -176,6 +209,7 @@ describe('broker to owner', () => {
     ],
     ['REVOKED', '0c000000 2a 00 0000 03000000', (to) => to.signal(FRAME_REVOKED, 0, 0, 3)],
     ['RELEASED', '0c000000 22 00 0000 03000000', (to) => to.signal(FRAME_RELEASED, 0, 0, 3)],
+    ['FLUSHED', '0c000000 2e 00 0000 03000000', (to) => to.signal(FRAME_FLUSHED, 0, 0, 3)],
   ])('%s', (_, bytes, write) => {
     expect(hexOf(write)).toBe(hex(bytes))
   })

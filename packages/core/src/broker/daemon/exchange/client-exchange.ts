@@ -105,6 +105,8 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.response.informational(status, latin1(bytes, fieldsStart, fieldsEnd))
   }
 
+  onCachePolicy(): void {}
+
   onResponse(
     status: number,
     flags: number,

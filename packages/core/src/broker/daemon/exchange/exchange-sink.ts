@@ -6,6 +6,8 @@
  */
 export interface ExchangeSink {
   onInformational(status: number, bytes: Buffer, fieldsStart: number, fieldsEnd: number): void
+  /** The response that follows, whole, may be cached for so many seconds; Infinity: until it is flushed. */
+  onCachePolicy(secondsToLive: number): void
   /**
    * The head of the response and the first piece of its body.
    *

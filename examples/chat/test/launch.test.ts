@@ -126,8 +126,8 @@ test('the processes stop by themselves when the launcher was killed', async () =
   const port = await portOf(chat)
   const all = await pids(port)
   await chat.stop('SIGKILL')
-  await vi.waitFor(() => expect(all.filter(isAlive)).toEqual([]), { timeout: 5000 })
-  await vi.waitFor(() => bind(port), { timeout: 5000 })
+  await vi.waitFor(() => expect(all.filter(isAlive)).toEqual([]), { timeout: 15_000 })
+  await vi.waitFor(() => bind(port), { timeout: 15_000 })
 })
 
 test('an explicit HTTPSYS_BASE wins over PORT, its path included', async () => {

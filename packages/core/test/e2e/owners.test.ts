@@ -119,10 +119,10 @@ describe('independent processes on one port', () => {
     process.kill(site.brokers()[0]!, 'SIGKILL')
     await failed
     await expect
-      .poll(() => get(site, '/1/x').catch(() => null), { timeout: 5000 })
+      .poll(() => get(site, '/1/x').catch(() => null), { timeout: 15_000 })
       .toMatchObject({ pid: owners[0]!.pid })
     await expect
-      .poll(() => get(site, '/2/x').catch(() => null), { timeout: 5000 })
+      .poll(() => get(site, '/2/x').catch(() => null), { timeout: 15_000 })
       .toMatchObject({ pid: owners[1]!.pid })
     expect(site.brokers()).toHaveLength(1)
   })
@@ -156,7 +156,7 @@ describe('while a broker that was killed is replaced', () => {
     const anchor = await site.listen('/')
     gone.child.kill('SIGSTOP')
     process.kill(site.brokers()[0]!, 'SIGKILL')
-    await expect.poll(() => get(site, '/x').catch(() => null), { timeout: 5000 }).toMatchObject({ pid: anchor.pid })
+    await expect.poll(() => get(site, '/x').catch(() => null), { timeout: 15_000 }).toMatchObject({ pid: anchor.pid })
     await gone.kill()
     expect((await get(site, '/gone/x')).status).toBe(503)
     expect((await get(site, '/gone/x')).pid).toBe(anchor.pid)

@@ -132,7 +132,7 @@ export class Site implements AsyncDisposable {
       () => {
         if (this.brokers().length > 0) throw new Error('a broker is still there')
       },
-      { timeout: 5000, interval: 20 },
+      { timeout: 15_000, interval: 20 },
     )
     rmSync(this.directory, { recursive: true, force: true })
   }

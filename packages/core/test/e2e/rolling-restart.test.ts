@@ -15,16 +15,38 @@ const script = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
 
+/** Where work waits while it is not wanted. */
+class Gate {
+  #opened: Promise<void> = Promise.resolve()
+  #open: () => void = () => {}
+
+  open(): void {
+    this.#open()
+  }
+
+  close(): void {
+    this.#opened = new Promise((resolve) => (this.#open = resolve))
+  }
+
+  passed(): Promise<void> {
+    return this.#opened
+  }
+}
+
 /** Work that goes on until it is stopped; the first failure ends it, and surfaces in `stop`. */
-function repeat(work: () => Promise<void>): { count: () => number; stop: () => Promise<number> } {
+function repeat(work: () => Promise<void>, gate = new Gate()): { count: () => number; stop: () => Promise<number> } {
   let isStopped = false
   let count = 0
   const run = (async () => {
-    for (; !isStopped; count++) await work()
+    for (; !isStopped; count++) {
+      await gate.passed()
+      await work()
+    }
   })()
   run.catch(() => {})
   const stop = async (): Promise<number> => {
     isStopped = true
+    gate.open()
     await run
     return count
   }
@@ -92,8 +114,17 @@ function echoOf(socket: WebSocket, text: string): Promise<string | undefined> {
   })
 }
 
+interface Load {
+  /** Rounds of each client so far. */
+  counts(): number[]
+  /** No client begins another round, until it is resumed. */
+  pause(): void
+  resume(): void
+  stop(): Promise<number[]>
+}
+
 /** Everything that clients do at once. */
-function load(site: Site): { counts: () => number[]; stop: () => Promise<number[]> } {
+function load(site: Site): Load {
   const agent = new Agent({ keepAlive: true })
   const opened: WebSocket[] = []
   const body = randomBytes(300_000)
@@ -109,16 +140,34 @@ function load(site: Site): { counts: () => number[]; stop: () => Promise<number[
     chat(site, '/3/', opened),
     chat(site, '/7/', opened),
   ]
-  const running = work.map(repeat)
-  const stop = async (): Promise<number[]> => {
-    const counts = await Promise.all(running.map((one) => one.stop()))
-    agent.destroy()
-    for (const socket of opened) socket.close()
-    return counts
+  const gate = new Gate()
+  const running = work.map((one) => repeat(one, gate))
+  return {
+    counts: () => running.map((one) => one.count()),
+    pause: () => gate.close(),
+    resume: () => gate.open(),
+    async stop() {
+      const counts = await Promise.all(running.map((one) => one.stop()))
+      agent.destroy()
+      for (const socket of opened) socket.close()
+      return counts
+    },
   }
-  return { counts: () => running.map((one) => one.count()), stop }
 }
 
+/** Waits until every client has done some more rounds; one that has failed never does, and `stop` says why. */
+async function moreRounds(clients: Load, rounds: number): Promise<void> {
+  const before = clients.counts()
+  await expect
+    .poll(() => clients.counts().every((count, index) => count >= before[index]! + rounds), { timeout: 30_000 })
+    .toBe(true)
+    .catch(async (error: unknown) => {
+      await clients.stop()
+      throw error
+    })
+}
+
+// The load rests while processes start, which is most of the time: what counts is the change from one to the next.
 test('eight processes are replaced one after the other by takeover, and no request and no byte is lost', async () => {
   await using site = new Site(script)
   const owners: Owner[] = []
@@ -126,15 +175,22 @@ test('eight processes are replaced one after the other by takeover, and no reque
   const clients = load(site)
   for (let round = 0; round < 2; round++) {
     for (const [index, path] of PREFIXES.entries()) {
+      clients.pause()
+      const newcomer = site.start(path, 'takeover')
+      await newcomer.next('started')
+      clients.resume()
+      await moreRounds(clients, 1)
+      newcomer.tell('listen')
+      await newcomer.next('listening')
       const old = owners[index]!
-      owners[index] = await site.listen(path, 'takeover')
+      owners[index] = newcomer
       await old.next('drain')
       expect(await old.exit()).toBe(0)
+      await moreRounds(clients, 1)
     }
   }
   const counts = await clients.stop()
   console.log(`16 processes replaced; rounds of work: ${counts.join(', ')}`)
-  expect(Math.min(...counts)).toBeGreaterThan(2)
 })
 
 test('the broker is replaced under load, and no connection is refused and nothing is lost', async () => {
@@ -145,23 +201,20 @@ test('the broker is replaced under load, and no connection is refused and nothin
   const clients = load(site)
   const [first] = site.brokers()
   for (let round = 0; round < 3; round++) {
-    const before = clients.counts()
     const { stdout } = await promisify(execFile)(process.execPath, [cli, 'upgrade'], {
       env: { ...process.env, HTTPSYS_RUNTIME_DIR: site.directory },
     })
     expect(stdout).toMatch(/^the broker is process \d+ now\n$/)
     expect(site.brokers()).toContain(Number(/\d+/.exec(stdout)![0]))
     // Fresh connections are the new one's.
-    await expect
-      .poll(() => clients.counts().every((count, index) => count > before[index]! + 2), { timeout: 10_000 })
-      .toBe(true)
+    await moreRounds(clients, 3)
   }
   // The oldest has a client left, whom it keeps.
   expect(site.brokers()).toContain(first)
   expect(await echoOf(socket, 'still here')).toMatch(/still here$/)
   socket.close()
   await clients.stop()
-  await expect.poll(() => site.brokers(), { timeout: 10_000 }).toHaveLength(1)
+  await expect.poll(() => site.brokers(), { timeout: 30_000 }).toHaveLength(1)
   expect(site.brokers()).not.toContain(first)
 })
 
@@ -181,7 +234,9 @@ test.each([
     const before = clients.map((client) => client.count())
     owner = await site.listen('/1/')
     // A request gets a second chance, but no third.
-    await expect.poll(() => clients.every((client, index) => client.count() > before[index]! + 1)).toBe(true)
+    await expect
+      .poll(() => clients.every((client, index) => client.count() > before[index]! + 1), { timeout: 30_000 })
+      .toBe(true)
   }
   for (const client of clients) await client.stop()
   agent.destroy()

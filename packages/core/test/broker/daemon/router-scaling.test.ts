@@ -5,6 +5,9 @@ import type { PortRoutes } from '../../../src/broker/daemon/router.ts'
 
 const SIZES = [10, 1000, 10_000, 100_000]
 const ROUNDS = 20
+/** As many more when neighbours use the caches or the CPU: the fastest times only get better, down to what the code costs. */
+const MAX_ROUNDS = 300
+const MAX_RATIO = 2
 /** Requests of one round. */
 const LOOKUPS = 10_000
 /** Timed at once: short enough to fit between what else the machine does. */
@@ -58,13 +61,14 @@ test('a look-up among 10,000 prefixes takes at most twice as long as among 10', 
   const hot = SIZES.map((size) => pathsOf(size, (request) => Math.floor(((request % 10) * size) / 10)))
   const spread = SIZES.map((size) => pathsOf(size, (request) => request * 7919))
   // The fastest of many short interleaved chunks is what the code costs; the rest is what else the machine did.
-  for (let round = 0; round < ROUNDS; round++) {
+  const [ten, , tenThousand] = subjects as [Subject, Subject, Subject]
+  const isWithin = (): boolean => tenThousand.hot <= MAX_RATIO * ten.hot && tenThousand.spread <= MAX_RATIO * ten.spread
+  for (let round = 0; round < ROUNDS || (round < MAX_ROUNDS && !isWithin()); round++) {
     for (const [index, subject] of subjects.entries()) {
       subject.spread = Math.min(subject.spread, measure(subject, spread[index]!))
       subject.hot = Math.min(subject.hot, measure(subject, hot[index]!))
     }
   }
-  const [ten, , tenThousand] = subjects as [Subject, Subject, Subject]
   for (const { size, hot, spread } of subjects) {
     const show = (time: number, reference: number): string => {
       return `${time.toFixed(0)} ns (${(time / reference).toFixed(2)} × of 10 prefixes)`
@@ -73,6 +77,6 @@ test('a look-up among 10,000 prefixes takes at most twice as long as among 10', 
       `${size} prefixes: ten in use ${show(hot, ten.hot)}, all in turn ${show(spread, ten.spread)} per look-up`,
     )
   }
-  expect(tenThousand.hot / ten.hot).toBeLessThanOrEqual(2)
-  expect(tenThousand.spread / ten.spread).toBeLessThanOrEqual(2)
+  expect(tenThousand.hot / ten.hot).toBeLessThanOrEqual(MAX_RATIO)
+  expect(tenThousand.spread / ten.spread).toBeLessThanOrEqual(MAX_RATIO)
 })

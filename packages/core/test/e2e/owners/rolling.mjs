@@ -35,4 +35,8 @@ const orphaned = () => process.exit()
 process.on('disconnect', orphaned)
 server.on('close', () => process.off('disconnect', orphaned))
 
-server.listen(httpsys.prefix(text, { mode }))
+const listen = () => server.listen(httpsys.prefix(text, { mode }))
+if (mode === 'takeover') {
+  process.once('message', listen)
+  process.send({ kind: 'started' })
+} else listen()

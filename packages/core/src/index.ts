@@ -1,4 +1,4 @@
-import { brokerBackend } from './broker/client/open-broker-queue.ts'
+import { platformBackend } from './platform-backend.ts'
 import { prefix } from './base/url-prefix.ts'
 import { frameworks, mount } from './frameworks/mount.ts'
 import { flushResponseCache } from './http/flush-response-cache.ts'
@@ -8,7 +8,7 @@ import { middleware } from './http/request-context.ts'
 import { retire } from './http/retire.ts'
 
 // Composition root: here, and only here, the backend is chosen.
-installListenHook(brokerBackend)
+installListenHook(platformBackend)
 refusePrefixesElsewhere()
 
 export { HttpSysError } from './base/errors.ts'

@@ -4,8 +4,8 @@
  *
  * @see docs/slipstream.md
  */
-import { brokerBackend } from './broker/client/open-broker-queue.ts'
 import { installListenHook, listenOnPrefix } from './http/listen-hook.ts'
+import { platformBackend } from './platform-backend.ts'
 import { readDestination } from './slipstream/destination.ts'
 import { installSlipstream } from './slipstream/install-slipstream.ts'
 
@@ -13,14 +13,14 @@ const kIsInstalled = Symbol.for('httpsys.slipstream')
 const text = process.env['HTTPSYS_PREFIX']
 const holder = globalThis as Record<symbol, unknown>
 
-installListenHook(brokerBackend)
+installListenHook(platformBackend)
 // A worker thread and a child get the flag again; a second copy in one thread must not move a server twice.
 if (text !== undefined && text !== '' && holder[kIsInstalled] === undefined) {
   holder[kIsInstalled] = true
   installSlipstream({
     destination: readDestination(text),
     strip: process.env['HTTPSYS_STRIP'] !== '0',
-    listenOnPrefix: (server, prefix, options) => listenOnPrefix(server, prefix, brokerBackend, options),
+    listenOnPrefix: (server, prefix, options) => listenOnPrefix(server, prefix, platformBackend, options),
     report: (line) => process.stderr.write(`${line}\n`),
   })
 }

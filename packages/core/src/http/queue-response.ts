@@ -2,44 +2,25 @@ import { OutgoingMessage, ServerResponse } from 'node:http'
 import type { Exchange } from '../queue/exchange.ts'
 import { LENGTH_UNKNOWN, RESPONSE_OPAQUE } from '../queue/exchange.ts'
 import { readCachePolicy, secondsToLive } from './cache-policy.ts'
-import { canEndDirectly, finishDirectly, implyHead } from './direct-end.ts'
 import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 import type { QueueSocket } from './queue-socket.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
 
-type NativeResponse = ServerResponse & ServerResponseInternals
-
-const kState = Symbol('httpsys.response')
-
-/** What a response keeps besides node:http's own state; one object, since every further property of its own costs a response much more. */
-class ResponseState {
-  readonly exchange: Exchange
-  /** Called once, when everything has been handed to the queue. */
-  readonly onEnded: (response: QueueResponse) => void
-  /** The head as it was when `writeHead` was called. */
-  status = 0
-  reason = ''
-  fields = ''
-  contentLength = LENGTH_UNKNOWN
-  flags = 0
-  /** What `cachePolicy` says; -1 when it has not been set. */
-  policySeconds = -1
-  /** `end` is running: what it sends leaves in one piece. */
-  isEnding = false
-  chunk: string | Uint8Array | null = null
-  chunkEncoding: BufferEncoding | null = null
-  /** The beginning of an informational response that comes in pieces. */
-  rawHead = ''
-  /** What node:http's `end` wants to be called when all has been sent; it emits `'finish'`. */
-  onFinish: (() => void) | null = null
-  writeCallbacks: (() => void)[] | null = null
-
-  constructor(exchange: Exchange, onEnded: (response: QueueResponse) => void) {
-    this.exchange = exchange
-    this.onEnded = onEnded
-  }
-}
+export const kExchange = Symbol('httpsys.exchange')
+const kStatus = Symbol('httpsys.status')
+const kReason = Symbol('httpsys.reason')
+const kFields = Symbol('httpsys.fields')
+const kRawHead = Symbol('httpsys.rawHead')
+const kLength = Symbol('httpsys.contentLength')
+const kFlags = Symbol('httpsys.flags')
+const kPolicySeconds = Symbol('httpsys.policySeconds')
+const kIsEnding = Symbol('httpsys.isEnding')
+const kChunk = Symbol('httpsys.chunk')
+const kChunkEncoding = Symbol('httpsys.chunkEncoding')
+const kOnFinish = Symbol('httpsys.onFinish')
+const kWriteCallbacks = Symbol('httpsys.writeCallbacks')
+const kOnEnded = Symbol('httpsys.onEnded')
 
 /**
  * A `http.ServerResponse` whose bytes go to a queue.
@@ -48,7 +29,25 @@ class ResponseState {
  * replaced, as own properties: frameworks exchange the prototype of responses (Express), which must not undo this.
  */
 export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponseInternals>, ServerResponseInternals {
-  [kState]: ResponseState
+  [kExchange]: Exchange
+  /** The head as it was when `writeHead` was called. */
+  [kStatus]: number
+  [kReason]: string
+  [kFields]: string
+  [kLength]: number
+  [kFlags]: number
+  /** What `cachePolicy` says; -1 when it has not been set. */
+  [kPolicySeconds]: number
+  /** `end` is running: what it sends leaves in one piece. */
+  [kIsEnding]: boolean
+  [kChunk]: string | Uint8Array | null
+  [kChunkEncoding]: BufferEncoding | null
+  /** The beginning of an informational response that comes in pieces. */
+  [kRawHead]: string
+  [kOnFinish]: (() => void) | null
+  [kWriteCallbacks]: (() => void)[] | null
+  /** Called once, when everything has been handed to the queue. */
+  [kOnEnded]: (response: QueueResponse) => void
 }
 
 /** Turns a fresh `ServerResponse` into one that answers the exchange. */
@@ -58,7 +57,20 @@ export function bindResponse(
   onEnded: (response: QueueResponse) => void,
 ): QueueResponse {
   const bound = response as unknown as QueueResponse
-  bound[kState] = new ResponseState(exchange, onEnded)
+  bound[kExchange] = exchange
+  bound[kStatus] = 0
+  bound[kReason] = ''
+  bound[kFields] = ''
+  bound[kRawHead] = ''
+  bound[kLength] = LENGTH_UNKNOWN
+  bound[kFlags] = 0
+  bound[kPolicySeconds] = -1
+  bound[kIsEnding] = false
+  bound[kChunk] = null
+  bound[kChunkEncoding] = null
+  bound[kOnFinish] = null
+  bound[kWriteCallbacks] = null
+  bound[kOnEnded] = onEnded
   bound._storeHeader = storeHeader
   bound._send = send
   bound._writeRaw = writeRaw
@@ -69,14 +81,13 @@ export function bindResponse(
 
 /** The queue has room again, or has taken the last piece. */
 export function onResponseWritable(response: QueueResponse): void {
-  const state = response[kState]
-  const callbacks = state.writeCallbacks
+  const callbacks = response[kWriteCallbacks]
   if (callbacks !== null) {
-    state.writeCallbacks = null
+    response[kWriteCallbacks] = null
     for (const callback of callbacks) callback()
   }
   if (response.finished) {
-    state.onEnded(response)
+    response[kOnEnded](response)
     return
   }
   drain(response)
@@ -91,35 +102,26 @@ function drain(response: QueueResponse): void {
 
 /** Calls what `end` asked to be called, which emits `'finish'`. */
 export function emitFinish(response: QueueResponse): void {
-  const state = response[kState]
-  const { onFinish } = state
-  if (onFinish === null) return finishDirectly(response as unknown as NativeResponse)
-  state.onFinish = null
-  onFinish()
-}
-
-/** Whether somebody could notice when and in which context `'finish'` is emitted. */
-export function isWatched(response: QueueResponse): boolean {
-  return response._eventsCount > 0 || response[kState].onFinish !== null
+  const onFinish = response[kOnFinish]
+  response[kOnFinish] = null
+  onFinish?.()
 }
 
 function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): void {
   const native = this as unknown as ServerResponse & ServerResponseInternals
-  const state = this[kState]
   const { statusCode } = native
   encodeHead(native, headers)
-  const { fields } = encoded
-  state.status = statusCode
-  state.reason = reasonOf(native)
-  state.fields = fields
-  state.contentLength = encoded.contentLength
-  state.flags = encoded.flags
+  this[kStatus] = statusCode
+  this[kReason] = reasonOf(native)
+  this[kFields] = encoded.fields
+  this[kLength] = encoded.contentLength
+  this[kFlags] = encoded.flags
   if (statusCode < 200) {
-    if (statusCode !== 101 || !state.exchange.isUpgrade) throw invalidFinalStatus(statusCode)
-    state.flags |= RESPONSE_OPAQUE
+    if (statusCode !== 101 || !this[kExchange].isUpgrade) throw invalidFinalStatus(statusCode)
+    this[kFlags] |= RESPONSE_OPAQUE
   }
-  if (fields.length + state.reason.length > MAX_HEAD_BYTES) throw tooLarge()
-  this._header = `${firstLine}${fields}\r\n`
+  if (encoded.fields.length + this[kReason].length > MAX_HEAD_BYTES) throw tooLarge()
+  this._header = `${firstLine}${encoded.fields}\r\n`
 }
 
 /** No client takes as much (curl: 300 KiB in all, browsers: 256 KiB, node:http: 16 KiB), and no backend has to. */
@@ -132,18 +134,17 @@ function send(
   encoding?: BufferEncoding | null,
   callback?: (() => void) | null,
 ): boolean {
-  const state = this[kState]
-  if (state.isEnding) {
+  if (this[kIsEnding]) {
     if (data.length > 0) {
-      state.chunk = data
-      state.chunkEncoding = encoding ?? null
+      this[kChunk] = data
+      this[kChunkEncoding] = encoding ?? null
     }
     // Node 24 hands over what emits `'finish'` together with the last piece, earlier ones with an empty piece behind it.
-    if (typeof callback === 'function') state.onFinish = callback
+    if (typeof callback === 'function') this[kOnFinish] = callback
     return true
   }
   if (this.destroyed) return false
-  const { exchange } = state
+  const exchange = this[kExchange]
   const chunk = data.length > 0 ? data : null
   let hasRoom = true
   if (chunk !== null) countBytes(this, chunk, encoding)
@@ -163,40 +164,20 @@ function writeRaw(
   _encoding?: BufferEncoding | null,
   callback?: (() => void) | null,
 ): boolean {
-  const state = this[kState]
-  const text = state.rawHead + String(data)
+  const text = this[kRawHead] + String(data)
   if (text.length > MAX_HEAD_BYTES) throw tooLarge()
   const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(text)
-  state.rawHead = match === null ? text : ''
-  if (match !== null && !this.destroyed) state.exchange.sendInformational(Number(match[1]), match[2]!)
+  this[kRawHead] = match === null ? text : ''
+  if (match !== null && !this.destroyed) this[kExchange].sendInformational(Number(match[1]), match[2]!)
   if (typeof callback === 'function') process.nextTick(callback)
   return true
 }
 
 function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): QueueResponse {
-  const native = this as unknown as NativeResponse
-  const state = this[kState]
   const { cachePolicy } = this
   // Refused while the app can still answer something else.
-  if (cachePolicy !== undefined) state.policySeconds = readCachePolicy(cachePolicy)
-  if (canEndDirectly(native, chunk, encoding, callback)) {
-    const isEmpty = chunk === null || chunk === undefined || chunk.length === 0
-    const length = isEmpty
-      ? 0
-      : typeof chunk === 'string'
-        ? Buffer.byteLength(chunk, encoding as BufferEncoding)
-        : chunk.length
-    if (implyHead(native, length)) {
-      if (!isEmpty && native._hasBody) {
-        state.chunk = chunk
-        state.chunkEncoding = (encoding as BufferEncoding | undefined) ?? null
-      }
-      this.finished = true
-      finish.call(this)
-      return this
-    }
-  }
-  state.isEnding = !this.finished
+  if (cachePolicy !== undefined) this[kPolicySeconds] = readCachePolicy(cachePolicy)
+  this[kIsEnding] = !this.finished
   try {
     return nativeEnd.call(
       this as never,
@@ -205,7 +186,7 @@ function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?
       callback as never,
     ) as unknown as QueueResponse
   } finally {
-    state.isEnding = false
+    this[kIsEnding] = false
   }
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
@@ -214,28 +195,31 @@ const nativeEnd = OutgoingMessage.prototype.end as (this: unknown, ...args: neve
 /** The app has ended the response. */
 function finish(this: QueueResponse): void {
   if (this._trailer.length > MAX_HEAD_BYTES) throw tooLarge()
-  const state = this[kState]
-  const { exchange, chunk, chunkEncoding } = state
-  state.chunk = null
-  if (chunk !== null) countBytes(this, chunk, chunkEncoding)
+  const exchange = this[kExchange]
+  const chunk = this[kChunk]
+  const encoding = this[kChunkEncoding]
+  this[kChunk] = null
+  if (chunk !== null) countBytes(this, chunk, encoding)
   if (!this._headerSent && this._trailer === '') {
-    allowCaching(state)
-    sendHead(this, chunk, chunkEncoding, true)
+    allowCaching(this)
+    sendHead(this, chunk, encoding, true)
   } else {
     if (!this._headerSent) sendHead(this, null, null, false)
-    exchange.sendBody(chunk, chunkEncoding, true, this._trailer)
+    exchange.sendBody(chunk, encoding, true, this._trailer)
   }
   nativeFinish.call(this)
-  if (exchange.queuedBytes === 0) state.onEnded(this)
+  if (exchange.queuedBytes === 0) this[kOnEnded](this)
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
 
 /** Only whole responses can be cached: those that `end` sends alone. */
-function allowCaching({ exchange, policySeconds, status, fields }: ResponseState): void {
+function allowCaching(response: QueueResponse): void {
+  const policySeconds = response[kPolicySeconds]
+  const exchange = response[kExchange]
   const honoursCacheControl = exchange.queue.prefix.settings.responseCache === true
   if (policySeconds === -1 && !honoursCacheControl) return
-  const seconds = secondsToLive(status, fields, policySeconds, honoursCacheControl)
+  const seconds = secondsToLive(response[kStatus], response[kFields], policySeconds, honoursCacheControl)
   if (seconds > 0) exchange.setCachePolicy(seconds)
 }
 
@@ -246,10 +230,19 @@ function sendHead(
   isLast: boolean,
 ): boolean {
   response._headerSent = true
-  const { exchange, status, reason, fields, contentLength, flags } = response[kState]
-  const socket = (response as unknown as ServerResponse).socket as unknown as QueueSocket | null
-  if (socket !== null) socket.bytesWritten += fields.length
-  return exchange.sendResponse(status, reason, fields, contentLength, flags, chunk, encoding, isLast)
+  const native = response as unknown as ServerResponse
+  const socket = native.socket as unknown as QueueSocket | null
+  if (socket !== null) socket.bytesWritten += response[kFields].length
+  return response[kExchange].sendResponse(
+    response[kStatus],
+    response[kReason],
+    response[kFields],
+    response[kLength],
+    response[kFlags],
+    chunk,
+    encoding,
+    isLast,
+  )
 }
 
 function countBytes(
@@ -264,10 +257,9 @@ function countBytes(
 }
 
 function afterWrite(response: QueueResponse, callback: () => void): void {
-  const state = response[kState]
-  if (state.exchange.queuedBytes === 0) process.nextTick(callback)
-  else if (state.writeCallbacks === null) state.writeCallbacks = [callback]
-  else state.writeCallbacks.push(callback)
+  if (response[kExchange].queuedBytes === 0) process.nextTick(callback)
+  else if (response[kWriteCallbacks] === null) response[kWriteCallbacks] = [callback]
+  else response[kWriteCallbacks].push(callback)
 }
 
 /** The code is that of node:http's client for heads that it refuses to read. */

@@ -13,13 +13,16 @@ export class MemoryBlock {
   readonly bytes: Buffer
   readonly u16: Uint16Array
   readonly u32: Uint32Array
+  readonly #u64: BigUint64Array
   /** The lower half of the address: an offset is a pointer's lower half minus this. */
   readonly low: number
   readonly #high: number
   readonly #memory: NativeMemory
   #isFreed = false
 
-  constructor(memory: NativeMemory, byteLength: number) {
+  /** @param length - at least so many bytes */
+  constructor(memory: NativeMemory, length: number) {
+    const byteLength = (length + 7) & ~7
     this.#memory = memory
     this.byteLength = byteLength
     this.address = memory.alloc(byteLength)
@@ -28,6 +31,7 @@ export class MemoryBlock {
     this.bytes = Buffer.from(buffer).fill(0)
     this.u16 = new Uint16Array(buffer)
     this.u32 = new Uint32Array(buffer)
+    this.#u64 = new BigUint64Array(buffer)
     this.low = this.address % FOUR_GIB
     this.#high = Math.floor(this.address / FOUR_GIB)
   }
@@ -50,9 +54,9 @@ export class MemoryBlock {
     return this.u32[offset >>> 2]! + this.u32[(offset >>> 2) + 1]! * FOUR_GIB
   }
 
-  /** Reads an HTTP_OPAQUE_ID. */
+  /** Reads an HTTP_OPAQUE_ID; `offset` is a multiple of 8. */
   readId(offset: number): bigint {
-    return this.bytes.readBigUInt64LE(offset)
+    return this.#u64[offset >>> 3]!
   }
 
   /**

@@ -1,0 +1,26 @@
+import { BlockPool } from './block-pool.ts'
+import { CompletionPort } from './completion-port.ts'
+import { HttpFeatureResponseTrailers } from './constants.ts'
+import { ConnectionTable } from './native-connection.ts'
+import { ResponseEncoder } from './response-encoder.ts'
+import type { Win32Api } from './win32-api.ts'
+
+/** What all exchanges of the process share. */
+export class IoContext {
+  readonly api: Win32Api
+  readonly port: CompletionPort
+  readonly blocks: BlockPool
+  readonly encoder: ResponseEncoder
+  readonly connections: ConnectionTable
+  /** Trailers of HTTP/2 responses; those of HTTP/1.1 need no help of HTTP.SYS. */
+  readonly hasTrailers: boolean
+
+  constructor(api: Win32Api) {
+    this.api = api
+    this.port = new CompletionPort(api)
+    this.blocks = new BlockPool(api.memory)
+    this.encoder = new ResponseEncoder(this.blocks)
+    this.connections = new ConnectionTable(api, this.port)
+    this.hasTrailers = (api.http.HttpIsFeatureSupported?.(HttpFeatureResponseTrailers) ?? 0) !== 0
+  }
+}

@@ -1,0 +1,167 @@
+import type { ExchangeListener, QueueConnection } from '../queue/exchange.ts'
+import type { CompletionPort } from './completion-port.ts'
+import { ERROR_OPERATION_ABORTED } from './constants.ts'
+import { HTTP_REQUEST } from './layout.ts'
+import type { MemoryBlock } from './memory-block.ts'
+import type { NativeExchange } from './native-exchange.ts'
+import type { RequestQueueHandle } from './request-queue.ts'
+import { localAddressOf, remoteAddressOf } from './socket-address.ts'
+import type { Win32Api, Win32Status } from './win32-api.ts'
+
+/** How soon a connection that nobody waits for is watched nevertheless, so that it is not remembered for ever. */
+const SWEEP_INTERVAL_MS = 1000
+
+/**
+ * A client's connection as far as this process has seen requests of it.
+ *
+ * unwatched ──something still open at the end of the turn, or a sweep──▶ watched ──HttpWaitForDisconnectEx completes──▶ gone
+ */
+export class NativeConnection implements QueueConnection {
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly localAddress: string
+  readonly localPort: number
+  readonly encrypted: boolean
+  /** Another connection whose id has the same lower half. */
+  next: NativeConnection | null = null
+  state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'
+  readonly low: number
+  readonly high: number
+  /** Set when it is first watched. */
+  readonly id: bigint
+  readonly queue: RequestQueueHandle
+  readonly open = new Set<NativeExchange>()
+  readonly listeners: ExchangeListener[] = []
+  readonly #table: ConnectionTable
+
+  constructor(table: ConnectionTable, queue: RequestQueueHandle, block: MemoryBlock) {
+    this.#table = table
+    this.queue = queue
+    // SAFETY: called while the request is decoded; constants of the struct.
+    this.low = block.u32[HTTP_REQUEST.ConnectionId >>> 2]!
+    this.high = block.u32[(HTTP_REQUEST.ConnectionId >>> 2) + 1]!
+    this.id = block.readId(HTTP_REQUEST.ConnectionId)
+    const remote = remoteAddressOf(block)
+    const local = localAddressOf(block)
+    this.remoteAddress = remote.address
+    this.remotePort = remote.port
+    this.localAddress = local.address
+    this.localPort = local.port
+    this.encrypted = block.readAddress(HTTP_REQUEST.pSslInfo) !== 0
+  }
+
+  add(exchange: NativeExchange, listener: ExchangeListener): void {
+    this.open.add(exchange)
+    if (!this.listeners.includes(listener)) this.listeners.push(listener)
+  }
+
+  remove(exchange: NativeExchange): void {
+    this.open.delete(exchange)
+    if (this.open.size === 0 && (this.state === 'gone' || this.state === 'unwatchable')) this.#table.forget(this)
+  }
+
+  /** The wait for the disconnect has ended. */
+  onCompletion(status: Win32Status): void {
+    // The queue was closed: nothing is known any more.
+    if (status === ERROR_OPERATION_ABORTED) this.onUnwatchable()
+    else this.onGone()
+  }
+
+  onUnwatchable(): void {
+    this.state = 'unwatchable'
+    if (this.open.size === 0) this.#table.forget(this)
+  }
+
+  onGone(): void {
+    this.state = 'gone'
+    if (this.open.size === 0) return this.#table.forget(this)
+    for (const exchange of this.open) exchange.onDisconnected()
+  }
+}
+
+/** The connections of the process by their ids, and the watch over them. */
+export class ConnectionTable {
+  readonly #api: Win32Api
+  readonly #port: CompletionPort
+  /** By the lower half of the id; ids are 64 bits long, and a bigint for each look-up would cost more than the look-up. */
+  readonly #byLow = new Map<number, NativeConnection>()
+  /** Not watched yet. */
+  #unwatched: NativeConnection[] = []
+  #isSweeping = false
+  #isChecking = false
+
+  constructor(api: Win32Api, port: CompletionPort) {
+    this.#api = api
+    this.#port = port
+  }
+
+  /** The connection of the request in the block. */
+  find(queue: RequestQueueHandle, block: MemoryBlock, low: number, high: number): NativeConnection {
+    const first = this.#byLow.get(low)
+    for (let known = first ?? null; known !== null; known = known.next) {
+      if (known.high !== high || known.state === 'gone') continue
+      // A second request: this client stays, so that its leaving is worth knowing.
+      if (known.state === 'unwatched') this.#watch(known)
+      return known
+    }
+    const connection = new NativeConnection(this, queue, block)
+    connection.next = first ?? null
+    this.#byLow.set(low, connection)
+    this.#unwatched.push(connection)
+    this.#scheduleCheck()
+    return connection
+  }
+
+  forget(connection: NativeConnection): void {
+    this.#unlink(connection)
+    for (const listener of connection.listeners) listener.onConnectionClosed(connection)
+    connection.listeners.length = 0
+  }
+
+  /** At the end of the turn: what was answered at once and may have been the client's only request costs no call. */
+  #scheduleCheck(): void {
+    if (this.#isChecking) return
+    this.#isChecking = true
+    setImmediate(() => {
+      this.#isChecking = false
+      for (const connection of this.#unwatched) if (connection.open.size > 0) this.#watch(connection)
+      this.#unwatched = this.#unwatched.filter(({ state }) => state === 'unwatched')
+      if (this.#unwatched.length > 0) this.#startSweep()
+    })
+  }
+
+  #startSweep(): void {
+    if (this.#isSweeping) return
+    this.#isSweeping = true
+    setTimeout(() => {
+      this.#isSweeping = false
+      for (const connection of this.#unwatched.splice(0)) if (connection.state === 'unwatched') this.#watch(connection)
+    }, SWEEP_INTERVAL_MS).unref()
+  }
+
+  #watch(connection: NativeConnection): void {
+    const { HttpWaitForDisconnectEx } = this.#api.http
+    if (HttpWaitForDisconnectEx === undefined) return connection.onUnwatchable()
+    connection.state = 'watched'
+    const overlapped = this.#port.begin(connection)
+    // SAFETY: the OVERLAPPED stays until its completion.
+    const status = HttpWaitForDisconnectEx(connection.queue.handle, connection.id, 0, overlapped.address)
+    if (connection.queue.isPending(status)) return
+    this.#port.endAtOnce(overlapped)
+    connection.onCompletion(status)
+  }
+
+  #unlink(connection: NativeConnection): void {
+    const first = this.#byLow.get(connection.low)
+    if (first === connection) {
+      if (connection.next === null) this.#byLow.delete(connection.low)
+      else this.#byLow.set(connection.low, connection.next)
+      return
+    }
+    for (let known = first; known !== undefined && known !== null; known = known.next ?? undefined) {
+      if (known.next !== connection) continue
+      known.next = connection.next
+      return
+    }
+  }
+}

@@ -33,6 +33,7 @@ export interface IncomingMessageInternals {
   _read(size: number): void
   /** Somebody has begun to read the body. */
   _consumed: boolean
+  _eventsCount: number
   _readableState: { readingMore: boolean }
   _addHeaderLines(raw: string[], count: number): void
   _dump(): void
@@ -62,6 +63,7 @@ export interface ServerResponseInternals {
   ): boolean
   _writeRaw(data: string | Uint8Array, encoding?: BufferEncoding | null, callback?: (() => void) | null): boolean
   _finish(): void
+  _implicitHeader(): void
 }
 
 const probe = new ServerResponse(new IncomingMessage(new Socket()))
@@ -71,6 +73,11 @@ probe.setHeader('x', 'y')
 export const kOutHeaders = symbolOf(probe, 'kOutHeaders')
 /** Set by `write` when it returned false, cleared when `'drain'` is emitted. */
 export const kNeedDrain = symbolOf(probe, 'kNeedDrain')
+/** Set where `rejectNonStandardBodyWrites` was asked for. */
+export const kRejectsBody = symbolOf(probe, 'kRejectNonStandardBodyWrites')
+/** Node 24: what `writableFinished` says, and what was passed to `end`; earlier releases have no such state. */
+export const kWritableFinished = findSymbol(probe, 'kWritableFinished')
+export const kEndCallbacks = findSymbol(probe, 'kEndCallbacks')
 
 const plainServer = new Server()
 
@@ -95,11 +102,17 @@ export const nativeConnectionListeners: ReadonlySet<unknown> = new Set([
 ])
 
 function symbolOf(object: object, description: string): symbol {
+  const found = findSymbol(object, description)
+  if (found !== undefined) return found
+  throw new Error(
+    `@httpsys/core does not know this version of Node (${process.version}): node:http has no ${description}`,
+  )
+}
+
+function findSymbol(object: object, description: string): symbol | undefined {
   for (let holder: object | null = object; holder !== null; holder = Object.getPrototypeOf(holder) as object | null) {
     const found = Object.getOwnPropertySymbols(holder).find((symbol) => symbol.description === description)
     if (found !== undefined) return found
   }
-  throw new Error(
-    `@httpsys/core does not know this version of Node (${process.version}): node:http has no ${description}`,
-  )
+  return undefined
 }

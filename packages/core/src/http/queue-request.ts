@@ -58,7 +58,7 @@ export function dumpUnread(request: QueueRequest): void {
   const exchange = request[kExchange]
   if (!request.complete) exchange.discardBody()
   // Nobody can see whether an empty body was read to its end unless he listens for it.
-  else if (request.listenerCount('end') + request.listenerCount('close') === 0) return
+  else if (request._eventsCount === 0 || request.listenerCount('end') + request.listenerCount('close') === 0) return
   request._dump()
 }
 

@@ -2,25 +2,44 @@ import { OutgoingMessage, ServerResponse } from 'node:http'
 import type { Exchange } from '../queue/exchange.ts'
 import { LENGTH_UNKNOWN, RESPONSE_OPAQUE } from '../queue/exchange.ts'
 import { readCachePolicy, secondsToLive } from './cache-policy.ts'
+import { canEndDirectly, finishDirectly, implyHead } from './direct-end.ts'
 import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 import type { QueueSocket } from './queue-socket.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
 
-export const kExchange = Symbol('httpsys.exchange')
-const kStatus = Symbol('httpsys.status')
-const kReason = Symbol('httpsys.reason')
-const kFields = Symbol('httpsys.fields')
-const kRawHead = Symbol('httpsys.rawHead')
-const kLength = Symbol('httpsys.contentLength')
-const kFlags = Symbol('httpsys.flags')
-const kPolicySeconds = Symbol('httpsys.policySeconds')
-const kIsEnding = Symbol('httpsys.isEnding')
-const kChunk = Symbol('httpsys.chunk')
-const kChunkEncoding = Symbol('httpsys.chunkEncoding')
-const kOnFinish = Symbol('httpsys.onFinish')
-const kWriteCallbacks = Symbol('httpsys.writeCallbacks')
-const kOnEnded = Symbol('httpsys.onEnded')
+type NativeResponse = ServerResponse & ServerResponseInternals
+
+const kState = Symbol('httpsys.response')
+
+/** What a response keeps besides node:http's own state; one object, since every further property of its own costs a response much more. */
+class ResponseState {
+  readonly exchange: Exchange
+  /** Called once, when everything has been handed to the queue. */
+  readonly onEnded: (response: QueueResponse) => void
+  /** The head as it was when `writeHead` was called. */
+  status = 0
+  reason = ''
+  fields = ''
+  contentLength = LENGTH_UNKNOWN
+  flags = 0
+  /** What `cachePolicy` says; -1 when it has not been set. */
+  policySeconds = -1
+  /** `end` is running: what it sends leaves in one piece. */
+  isEnding = false
+  chunk: string | Uint8Array | null = null
+  chunkEncoding: BufferEncoding | null = null
+  /** The beginning of an informational response that comes in pieces. */
+  rawHead = ''
+  /** What node:http's `end` wants to be called when all has been sent; it emits `'finish'`. */
+  onFinish: (() => void) | null = null
+  writeCallbacks: (() => void)[] | null = null
+
+  constructor(exchange: Exchange, onEnded: (response: QueueResponse) => void) {
+    this.exchange = exchange
+    this.onEnded = onEnded
+  }
+}
 
 /**
  * A `http.ServerResponse` whose bytes go to a queue.
@@ -29,25 +48,7 @@ const kOnEnded = Symbol('httpsys.onEnded')
  * replaced, as own properties: frameworks exchange the prototype of responses (Express), which must not undo this.
  */
 export interface QueueResponse extends Omit<ServerResponse, keyof ServerResponseInternals>, ServerResponseInternals {
-  [kExchange]: Exchange
-  /** The head as it was when `writeHead` was called. */
-  [kStatus]: number
-  [kReason]: string
-  [kFields]: string
-  [kLength]: number
-  [kFlags]: number
-  /** What `cachePolicy` says; -1 when it has not been set. */
-  [kPolicySeconds]: number
-  /** `end` is running: what it sends leaves in one piece. */
-  [kIsEnding]: boolean
-  [kChunk]: string | Uint8Array | null
-  [kChunkEncoding]: BufferEncoding | null
-  /** The beginning of an informational response that comes in pieces. */
-  [kRawHead]: string
-  [kOnFinish]: (() => void) | null
-  [kWriteCallbacks]: (() => void)[] | null
-  /** Called once, when everything has been handed to the queue. */
-  [kOnEnded]: (response: QueueResponse) => void
+  [kState]: ResponseState
 }
 
 /** Turns a fresh `ServerResponse` into one that answers the exchange. */
@@ -57,20 +58,7 @@ export function bindResponse(
   onEnded: (response: QueueResponse) => void,
 ): QueueResponse {
   const bound = response as unknown as QueueResponse
-  bound[kExchange] = exchange
-  bound[kStatus] = 0
-  bound[kReason] = ''
-  bound[kFields] = ''
-  bound[kRawHead] = ''
-  bound[kLength] = LENGTH_UNKNOWN
-  bound[kFlags] = 0
-  bound[kPolicySeconds] = -1
-  bound[kIsEnding] = false
-  bound[kChunk] = null
-  bound[kChunkEncoding] = null
-  bound[kOnFinish] = null
-  bound[kWriteCallbacks] = null
-  bound[kOnEnded] = onEnded
+  bound[kState] = new ResponseState(exchange, onEnded)
   bound._storeHeader = storeHeader
   bound._send = send
   bound._writeRaw = writeRaw
@@ -81,13 +69,14 @@ export function bindResponse(
 
 /** The queue has room again, or has taken the last piece. */
 export function onResponseWritable(response: QueueResponse): void {
-  const callbacks = response[kWriteCallbacks]
+  const state = response[kState]
+  const callbacks = state.writeCallbacks
   if (callbacks !== null) {
-    response[kWriteCallbacks] = null
+    state.writeCallbacks = null
     for (const callback of callbacks) callback()
   }
   if (response.finished) {
-    response[kOnEnded](response)
+    state.onEnded(response)
     return
   }
   drain(response)
@@ -102,26 +91,35 @@ function drain(response: QueueResponse): void {
 
 /** Calls what `end` asked to be called, which emits `'finish'`. */
 export function emitFinish(response: QueueResponse): void {
-  const onFinish = response[kOnFinish]
-  response[kOnFinish] = null
-  onFinish?.()
+  const state = response[kState]
+  const { onFinish } = state
+  if (onFinish === null) return finishDirectly(response as unknown as NativeResponse)
+  state.onFinish = null
+  onFinish()
+}
+
+/** Whether somebody could notice when and in which context `'finish'` is emitted. */
+export function isWatched(response: QueueResponse): boolean {
+  return response._eventsCount > 0 || response[kState].onFinish !== null
 }
 
 function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): void {
   const native = this as unknown as ServerResponse & ServerResponseInternals
+  const state = this[kState]
   const { statusCode } = native
   encodeHead(native, headers)
-  this[kStatus] = statusCode
-  this[kReason] = reasonOf(native)
-  this[kFields] = encoded.fields
-  this[kLength] = encoded.contentLength
-  this[kFlags] = encoded.flags
+  const { fields } = encoded
+  state.status = statusCode
+  state.reason = reasonOf(native)
+  state.fields = fields
+  state.contentLength = encoded.contentLength
+  state.flags = encoded.flags
   if (statusCode < 200) {
-    if (statusCode !== 101 || !this[kExchange].isUpgrade) throw invalidFinalStatus(statusCode)
-    this[kFlags] |= RESPONSE_OPAQUE
+    if (statusCode !== 101 || !state.exchange.isUpgrade) throw invalidFinalStatus(statusCode)
+    state.flags |= RESPONSE_OPAQUE
   }
-  if (encoded.fields.length + this[kReason].length > MAX_HEAD_BYTES) throw tooLarge()
-  this._header = `${firstLine}${encoded.fields}\r\n`
+  if (fields.length + state.reason.length > MAX_HEAD_BYTES) throw tooLarge()
+  this._header = `${firstLine}${fields}\r\n`
 }
 
 /** No client takes as much (curl: 300 KiB in all, browsers: 256 KiB, node:http: 16 KiB), and no backend has to. */
@@ -134,17 +132,18 @@ function send(
   encoding?: BufferEncoding | null,
   callback?: (() => void) | null,
 ): boolean {
-  if (this[kIsEnding]) {
+  const state = this[kState]
+  if (state.isEnding) {
     if (data.length > 0) {
-      this[kChunk] = data
-      this[kChunkEncoding] = encoding ?? null
+      state.chunk = data
+      state.chunkEncoding = encoding ?? null
     }
     // Node 24 hands over what emits `'finish'` together with the last piece, earlier ones with an empty piece behind it.
-    if (typeof callback === 'function') this[kOnFinish] = callback
+    if (typeof callback === 'function') state.onFinish = callback
     return true
   }
   if (this.destroyed) return false
-  const exchange = this[kExchange]
+  const { exchange } = state
   const chunk = data.length > 0 ? data : null
   let hasRoom = true
   if (chunk !== null) countBytes(this, chunk, encoding)
@@ -164,20 +163,40 @@ function writeRaw(
   _encoding?: BufferEncoding | null,
   callback?: (() => void) | null,
 ): boolean {
-  const text = this[kRawHead] + String(data)
+  const state = this[kState]
+  const text = state.rawHead + String(data)
   if (text.length > MAX_HEAD_BYTES) throw tooLarge()
   const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(text)
-  this[kRawHead] = match === null ? text : ''
-  if (match !== null && !this.destroyed) this[kExchange].sendInformational(Number(match[1]), match[2]!)
+  state.rawHead = match === null ? text : ''
+  if (match !== null && !this.destroyed) state.exchange.sendInformational(Number(match[1]), match[2]!)
   if (typeof callback === 'function') process.nextTick(callback)
   return true
 }
 
 function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?: unknown): QueueResponse {
+  const native = this as unknown as NativeResponse
+  const state = this[kState]
   const { cachePolicy } = this
   // Refused while the app can still answer something else.
-  if (cachePolicy !== undefined) this[kPolicySeconds] = readCachePolicy(cachePolicy)
-  this[kIsEnding] = !this.finished
+  if (cachePolicy !== undefined) state.policySeconds = readCachePolicy(cachePolicy)
+  if (canEndDirectly(native, chunk, encoding, callback)) {
+    const isEmpty = chunk === null || chunk === undefined || chunk.length === 0
+    const length = isEmpty
+      ? 0
+      : typeof chunk === 'string'
+        ? Buffer.byteLength(chunk, encoding as BufferEncoding)
+        : chunk.length
+    if (implyHead(native, length)) {
+      if (!isEmpty && native._hasBody) {
+        state.chunk = chunk
+        state.chunkEncoding = (encoding as BufferEncoding | undefined) ?? null
+      }
+      this.finished = true
+      finish.call(this)
+      return this
+    }
+  }
+  state.isEnding = !this.finished
   try {
     return nativeEnd.call(
       this as never,
@@ -186,7 +205,7 @@ function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?
       callback as never,
     ) as unknown as QueueResponse
   } finally {
-    this[kIsEnding] = false
+    state.isEnding = false
   }
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
@@ -195,31 +214,28 @@ const nativeEnd = OutgoingMessage.prototype.end as (this: unknown, ...args: neve
 /** The app has ended the response. */
 function finish(this: QueueResponse): void {
   if (this._trailer.length > MAX_HEAD_BYTES) throw tooLarge()
-  const exchange = this[kExchange]
-  const chunk = this[kChunk]
-  const encoding = this[kChunkEncoding]
-  this[kChunk] = null
-  if (chunk !== null) countBytes(this, chunk, encoding)
+  const state = this[kState]
+  const { exchange, chunk, chunkEncoding } = state
+  state.chunk = null
+  if (chunk !== null) countBytes(this, chunk, chunkEncoding)
   if (!this._headerSent && this._trailer === '') {
-    allowCaching(this)
-    sendHead(this, chunk, encoding, true)
+    allowCaching(state)
+    sendHead(this, chunk, chunkEncoding, true)
   } else {
     if (!this._headerSent) sendHead(this, null, null, false)
-    exchange.sendBody(chunk, encoding, true, this._trailer)
+    exchange.sendBody(chunk, chunkEncoding, true, this._trailer)
   }
   nativeFinish.call(this)
-  if (exchange.queuedBytes === 0) this[kOnEnded](this)
+  if (exchange.queuedBytes === 0) state.onEnded(this)
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
 
 /** Only whole responses can be cached: those that `end` sends alone. */
-function allowCaching(response: QueueResponse): void {
-  const policySeconds = response[kPolicySeconds]
-  const exchange = response[kExchange]
+function allowCaching({ exchange, policySeconds, status, fields }: ResponseState): void {
   const honoursCacheControl = exchange.queue.prefix.settings.responseCache === true
   if (policySeconds === -1 && !honoursCacheControl) return
-  const seconds = secondsToLive(response[kStatus], response[kFields], policySeconds, honoursCacheControl)
+  const seconds = secondsToLive(status, fields, policySeconds, honoursCacheControl)
   if (seconds > 0) exchange.setCachePolicy(seconds)
 }
 
@@ -230,19 +246,10 @@ function sendHead(
   isLast: boolean,
 ): boolean {
   response._headerSent = true
-  const native = response as unknown as ServerResponse
-  const socket = native.socket as unknown as QueueSocket | null
-  if (socket !== null) socket.bytesWritten += response[kFields].length
-  return response[kExchange].sendResponse(
-    response[kStatus],
-    response[kReason],
-    response[kFields],
-    response[kLength],
-    response[kFlags],
-    chunk,
-    encoding,
-    isLast,
-  )
+  const { exchange, status, reason, fields, contentLength, flags } = response[kState]
+  const socket = (response as unknown as ServerResponse).socket as unknown as QueueSocket | null
+  if (socket !== null) socket.bytesWritten += fields.length
+  return exchange.sendResponse(status, reason, fields, contentLength, flags, chunk, encoding, isLast)
 }
 
 function countBytes(
@@ -257,9 +264,10 @@ function countBytes(
 }
 
 function afterWrite(response: QueueResponse, callback: () => void): void {
-  if (response[kExchange].queuedBytes === 0) process.nextTick(callback)
-  else if (response[kWriteCallbacks] === null) response[kWriteCallbacks] = [callback]
-  else response[kWriteCallbacks].push(callback)
+  const state = response[kState]
+  if (state.exchange.queuedBytes === 0) process.nextTick(callback)
+  else if (state.writeCallbacks === null) state.writeCallbacks = [callback]
+  else state.writeCallbacks.push(callback)
 }
 
 /** The code is that of node:http's client for heads that it refuses to read. */

@@ -15,7 +15,7 @@ import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
-import { bindResponse, emitFinish, onResponseWritable } from './queue-response.ts'
+import { bindResponse, emitFinish, isWatched, onResponseWritable } from './queue-response.ts'
 import type { QueueResponse } from './queue-response.ts'
 import type { QueueSocket } from './queue-socket.ts'
 import { rethrowLater } from './rethrow-later.ts'
@@ -45,8 +45,8 @@ export class ServerBinding implements ExchangeListener {
   readonly #server: Server & ServerInternals
   readonly #prefix: UrlPrefix
   readonly #sockets: ServerSockets
-  readonly #onResponseEnded = (response: QueueResponse): void => process.nextTick(this.#afterEnd, response)
-  readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
+  /** Responses that are done; what follows is done for all of a turn together. */
+  #ended: QueueResponse[] = []
   readonly #Request: typeof IncomingMessage
   readonly #Response: typeof ServerResponse
   readonly #uniqueHeaders: unknown
@@ -217,9 +217,14 @@ export class ServerBinding implements ExchangeListener {
     response.maxRequestsOnConnectionReached = socket.requestCount >= maxRequestsPerSocket
   }
 
-  /** Only a private port lets such requests through. */
+  /** Only a private port lets such requests through; to look at `headers` makes node:http parse them. */
   #lacksHost(request: QueueRequest): boolean {
-    return request.headers.host === undefined && request.httpVersionMinor > 0 && this.#server.requireHostHeader === true
+    return (
+      this.#isPrivate &&
+      request.headers.host === undefined &&
+      request.httpVersionMinor > 0 &&
+      this.#server.requireHostHeader === true
+    )
   }
 
   #isBeyondLimit(socket: QueueSocket): boolean {
@@ -278,6 +283,26 @@ export class ServerBinding implements ExchangeListener {
     }
   }
 
+  /** All of a response has been handed over; `'finish'` follows, in the context of the call that ended it if somebody listens. */
+  readonly #onResponseEnded = (response: QueueResponse): void => {
+    if (isWatched(response)) process.nextTick(this.#afterEnd, response)
+    else if (this.#ended.push(response) === 1) process.nextTick(this.#afterAll)
+  }
+
+  readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
+
+  readonly #afterAll = (): void => {
+    const ended = this.#ended
+    this.#ended = []
+    for (const response of ended) {
+      try {
+        this.#completeResponse(response)
+      } catch (error) {
+        rethrowLater(error)
+      }
+    }
+  }
+
   /** The response has been handed over completely: what node:http does on `'finish'`. */
   #completeResponse(response: QueueResponse): void {
     const native = response as unknown as ServerResponse & ServerResponseInternals
@@ -295,7 +320,8 @@ export class ServerBinding implements ExchangeListener {
     const idleTimeout = this.#isPrivate ? this.#server.keepAliveTimeout : 0
     if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     ;(native as unknown as { socket: unknown }).socket = null
-    process.nextTick(emitClose, native)
+    if (native._eventsCount > 0) process.nextTick(emitClose, native)
+    else emitClose(native)
     this.#sockets.onIdle(socket)
   }
 

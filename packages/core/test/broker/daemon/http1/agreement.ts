@@ -6,6 +6,7 @@ import {
   REJECT_CODING,
   REJECT_CONNECT,
   REJECT_CONTENT_LENGTH,
+  REJECT_EXTENSIONS,
   REJECT_FIELD,
   REJECT_FRAMING,
   REJECT_HOST,
@@ -30,6 +31,7 @@ export const STRICTER: Readonly<Record<number, string>> = {
   [REJECT_CONTENT_LENGTH]: 'node:http takes an empty Content-Length for none, and lengths above 2^53',
   [REJECT_FIELD]: 'node:http takes some control characters that are of no use in a field',
   [REJECT_CHUNK]: 'node:http takes quotes and escapes anywhere in the value of a chunk extension',
+  [REJECT_EXTENSIONS]: 'node:http limits the extensions of each chunk, not of all together',
   [REJECT_TRAILER]: 'node:http takes framing fields as trailers',
   [REJECT_CONNECT]: 'node:http offers CONNECT to the app',
 }

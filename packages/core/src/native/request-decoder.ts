@@ -80,8 +80,8 @@ export function decodeRequest(block: MemoryBlock): DecodedRequest {
   connectionSpan = -1
   expectSpan = -1
   const verb = VERBS[u32[VERB_32]!]
-  addSpan(block, RAW_URL_32, u16[RAW_URL_LENGTH_16]!)
-  if (verb === undefined) addSpan(block, UNKNOWN_VERB_32, u16[UNKNOWN_VERB_LENGTH_16]!)
+  addSpan(block, u32[RAW_URL_32]!, u16[RAW_URL_LENGTH_16]!)
+  if (verb === undefined) addSpan(block, u32[UNKNOWN_VERB_32]!, u16[UNKNOWN_VERB_LENGTH_16]!)
   const fieldsStart = spanCount
   const unknownCount = u16[UNKNOWN_COUNT_16]!
   if (spans.length < spanCount + 2 * (HttpHeaderRequestMaximum + 2 * unknownCount)) growSpans(unknownCount)
@@ -127,14 +127,15 @@ export function copyEntityChunks(block: MemoryBlock): Buffer[] {
   if (count === 0) return []
   const chunks = block.offsetOf(CHUNKS, count * HTTP_DATA_CHUNK.$size)
   if (chunks === -1) throw outside('pEntityChunks')
+  const { bytes } = block
   const pieces: Buffer[] = []
   for (let at = chunks; at < chunks + count * HTTP_DATA_CHUNK.$size; at += HTTP_DATA_CHUNK.$size) {
-    // SAFETY: inside the block, as checked above and here.
-    if (block.u32[(at + HTTP_DATA_CHUNK.DataChunkType) >>> 2] !== HttpDataChunkFromMemory) continue
-    const length = block.u32[(at + HTTP_DATA_CHUNK['FromMemory.BufferLength']) >>> 2]!
-    const start = block.offsetOf(at + HTTP_DATA_CHUNK['FromMemory.pBuffer'], length)
-    if (start === -1) throw outside('pBuffer')
-    if (length > 0) pieces.push(Buffer.from(block.bytes.subarray(start, start + length)))
+    // SAFETY: inside the block, as checked above and here. Wine does not align the array.
+    if (bytes.readUInt32LE(at + HTTP_DATA_CHUNK.DataChunkType) !== HttpDataChunkFromMemory) continue
+    const length = bytes.readUInt32LE(at + HTTP_DATA_CHUNK['FromMemory.BufferLength'])
+    const start = (bytes.readUInt32LE(at + HTTP_DATA_CHUNK['FromMemory.pBuffer']) - block.low) >>> 0
+    if (start + length > block.byteLength) throw outside('pBuffer')
+    if (length > 0) pieces.push(Buffer.from(bytes.subarray(start, start + length)))
   }
   return pieces
 }
@@ -149,24 +150,27 @@ function collectKnown(block: MemoryBlock): string[] {
     if (length === 0 && u32[KNOWN_VALUE_32 + id * 4] === 0) continue
     if (id === HttpHeaderConnection) connectionSpan = spanCount
     else if (id === HttpHeaderExpect) expectSpan = spanCount
-    addSpan(block, KNOWN_VALUE_32 + id * 4, length)
+    addSpan(block, u32[KNOWN_VALUE_32 + id * 4]!, length)
     names.push(REQUEST_HEADER_NAMES[id]!, '')
   }
   return names
 }
 
 function collectUnknown(block: MemoryBlock, count: number): void {
+  const { bytes } = block
   const start = block.offsetOf(UNKNOWN_HEADERS, count * HTTP_UNKNOWN_HEADER.$size)
-  if (start === -1 || (start & 7) !== 0) throw outside('pUnknownHeaders')
+  if (start === -1) throw outside('pUnknownHeaders')
+  // Wine does not align the array, so no typed array can be used for it.
   for (let at = start; at < start + count * HTTP_UNKNOWN_HEADER.$size; at += HTTP_UNKNOWN_HEADER.$size) {
-    const lengths = at >>> 1
-    addSpan(block, (at + HTTP_UNKNOWN_HEADER.pName) >>> 2, block.u16[lengths]!)
-    addSpan(block, (at + HTTP_UNKNOWN_HEADER.pRawValue) >>> 2, block.u16[lengths + 1]!)
+    const nameLength = bytes.readUInt16LE(at + HTTP_UNKNOWN_HEADER.NameLength)
+    const valueLength = bytes.readUInt16LE(at + HTTP_UNKNOWN_HEADER.RawValueLength)
+    addSpan(block, bytes.readUInt32LE(at + HTTP_UNKNOWN_HEADER.pName), nameLength)
+    addSpan(block, bytes.readUInt32LE(at + HTTP_UNKNOWN_HEADER.pRawValue), valueLength)
   }
 }
 
-/** Notes a text of `length` bytes behind the pointer in element `pointer32`. */
-function addSpan(block: MemoryBlock, pointer32: number, length: number): void {
+/** Notes a text of `length` bytes at an address, of which the lower half suffices. */
+function addSpan(block: MemoryBlock, addressLow: number, length: number): void {
   if (length === 0) {
     // Its pointer means nothing.
     spans[spanCount] = lowest
@@ -174,7 +178,7 @@ function addSpan(block: MemoryBlock, pointer32: number, length: number): void {
     spanCount += 2
     return
   }
-  const start = (block.u32[pointer32]! - block.low) >>> 0
+  const start = (addressLow - block.low) >>> 0
   const end = start + length
   if (end > block.byteLength) throw outside('a text')
   if (start < lowest) lowest = start

@@ -12,6 +12,8 @@ export interface RequestText {
   readonly known?: Readonly<Record<number, string>>
   readonly unknown?: readonly (readonly [name: string, value: string])[]
   readonly body?: readonly string[]
+  /** Arrays begin at odd addresses, as with Wine. */
+  readonly isUnaligned?: boolean
   readonly id?: bigint
   readonly connectionId?: bigint
 }
@@ -49,7 +51,8 @@ export function requestBlock(text: RequestText, size = 20 * 1024): MemoryBlock {
     bytes.writeBigUInt64LE(place(value), 160 + 16 * Number(id))
   }
   const unknown = text.unknown ?? []
-  end = (end + 7) & ~7
+  const align = (at: number): number => (text.isUnaligned ? at | 1 : (at + 7) & ~7)
+  end = align(end)
   const array = end
   end += 24 * unknown.length
   if (unknown.length > 0) {
@@ -64,7 +67,7 @@ export function requestBlock(text: RequestText, size = 20 * 1024): MemoryBlock {
     bytes.writeBigUInt64LE(place(value), at + 16)
   }
   const body = text.body ?? []
-  end = (end + 7) & ~7
+  end = align(end)
   const chunks = end
   end += 32 * body.length
   if (body.length > 0) {

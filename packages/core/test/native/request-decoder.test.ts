@@ -79,6 +79,13 @@ describe('decodeRequest', () => {
     expect(Buffer.concat(pieces).toString()).toBe('hello world')
   })
 
+  test('reads arrays that are not aligned, as Wine leaves them', () => {
+    const unknown = [['X-One', '1'] as const, ['X-Two', '2'] as const]
+    const block = requestBlock({ isUnaligned: true, unknown, body: ['hello'] })
+    expect(decodeRequest(block).rawHeaders).toEqual(['X-One', '1', 'X-Two', '2'])
+    expect(copyEntityChunks(block).map(String)).toEqual(['hello'])
+  })
+
   test('keeps nothing that points into the block', () => {
     const block = requestBlock(BROWSER_REQUEST)
     const before = decodeRequest(block)

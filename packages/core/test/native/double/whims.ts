@@ -1,0 +1,38 @@
+/** What Windows is free to do one way or the other. A test fixes what it is about; the rest is drawn, the same for each seed. */
+export interface Whims {
+  /** How often, 0 to 1, a call that could be done at once is: it returns 0 instead of ERROR_IO_PENDING. */
+  atOnce: number
+  /** Completions of one wake come in any order. */
+  shuffles: boolean
+  /** HttpIsFeatureSupported(HttpFeatureResponseTrailers). */
+  hasTrailers: boolean
+  /** Functions that came with Windows 10 are there. */
+  isRecent: boolean
+  seed: number
+}
+
+export const DEFAULT_WHIMS: Whims = { atOnce: 0.5, shuffles: true, hasTrailers: true, isRecent: true, seed: 1 }
+
+/** Mulberry32: small, and the same everywhere. */
+export class Dice {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  /** 0 up to, not including, 1. */
+  roll(): number {
+    this.#state = (this.#state + 0x6d2b_79f5) >>> 0
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+
+  shuffle<Value>(values: Value[]): void {
+    for (let last = values.length - 1; last > 0; last--) {
+      const other = Math.floor(this.roll() * (last + 1))
+      ;[values[last], values[other]] = [values[other]!, values[last]!]
+    }
+  }
+}

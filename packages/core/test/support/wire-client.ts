@@ -62,7 +62,8 @@ export class WireClient implements ContractClient {
         (until.bytes !== undefined && state.body.length >= until.bytes) ||
         (until.informational !== undefined && state.informational.length >= until.informational)
       if (isEnough || state.isComplete || state.isBroken) return state
-      await Promise.race(['data', 'end', 'close'].map((event) => once(this.#socket, event)))
+      // A reset is an 'error', after which 'close' follows.
+      await Promise.race(['data', 'end', 'close'].map((event) => once(this.#socket, event).catch(() => {})))
     }
   }
 

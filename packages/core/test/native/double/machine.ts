@@ -1,5 +1,7 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import { libc } from '../../../src/sockets/libc.ts'
+import { openListeningSocket } from '../../../src/sockets/listening-socket.ts'
 import { ClientConnection } from './client-connection.ts'
 import type { QueueHandle, RequestQueue, UrlGroup } from './http-objects.ts'
 import { Ledger } from './ledger.ts'
@@ -197,10 +199,14 @@ export class Machine implements AsyncDisposable {
 
   /** Binds before it returns, as the system call does; false when the port is somebody else's. */
   #bind(port: number): boolean {
+    let fd: number
+    try {
+      fd = openListeningSocket(libc()!, { host: '127.0.0.1', port, ipv6Only: false }, 511).descriptor
+    } catch {
+      return false
+    }
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(socket, port))
-    server.on('error', () => {})
-    server.listen(port, '127.0.0.1')
-    if (!server.listening) return false
+    server.listen({ fd })
     this.#servers.set(port, server)
     return true
   }

@@ -164,8 +164,10 @@ export class OperationTable {
     return this.#byOverlapped.get(overlapped)
   }
 
-  /** When a process is expected to have nothing under way. */
+  /** When a process is expected to have nothing under way; completions that it has no reason to take may lie in the port. */
   inspect(): void {
-    for (const { name, state } of this.#byOverlapped.values()) this.#ledger.report(`${name} is still ${state}`)
+    for (const { name, state } of this.#byOverlapped.values()) {
+      if (state === 'pending') this.#ledger.report(`${name} is still in flight`)
+    }
   }
 }

@@ -108,6 +108,8 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
   /** HTTP.SYS forgets what it keeps of the path and of what is below; it compares beginnings of URLs, which may be more than was meant. */
   flushResponseCache(path: string): void {
     this.flushCount++
+    // What its responses left in the cache went with its URLs.
+    if (this.#state === 'closed') return
     for (const url of urlsOf(this.prefix, path)) {
       // Whatever the status: a URL that HTTP.SYS keeps nothing of is flushed.
       const flags = HTTP_FLUSH_RESPONSE_FLAG_RECURSIVE

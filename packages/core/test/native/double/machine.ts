@@ -184,10 +184,15 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Adds what only shows at the end: handles that are open, operations in flight, memory that was overwritten. */
+  /** What was done wrong, and what only shows at the end: handles that are open, operations in flight, memory that was overwritten. */
   inspect(): readonly string[] {
+    const { violations } = this.ledger
+    const count = violations.length
     for (const process of this.processes) process.inspect()
-    return this.ledger.violations
+    for (const { head, isDelivered } of this.#requests.values()) {
+      this.ledger.report(`${head.target} is still ${isDelivered ? 'unanswered' : 'waiting'}`)
+    }
+    return [...violations.slice(0, count), ...violations.splice(count)]
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -83,8 +83,6 @@ export class DoubleProcess {
     for (const { value } of this.queueHandles.values()) this.report(`the queue handle ${value} is still open`)
     for (const { id } of this.groups.values()) this.report(`the URL group ${id} is still open`)
     this.operations.inspect()
-    // The one wait of the process may stay under way, and with it its two blocks.
-    for (const port of this.ports.values()) port.close()
     this.memory.inspect()
   }
 }

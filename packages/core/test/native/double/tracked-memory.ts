@@ -123,7 +123,7 @@ export class TrackedMemory implements NativeMemory {
 
   /** Looks for what can only be seen afterwards. */
   inspect(): void {
-    for (const { address, length, whole, bytes, isFreed, pins } of this.#blocks) {
+    for (const { address, length, whole, bytes, isFreed } of this.#blocks) {
       const guards = [whole.subarray(0, GUARD_BYTES), whole.subarray(GUARD_BYTES + length)]
       if (guards.some((guard) => guard.some((byte) => byte !== GUARD))) {
         this.#ledger.report(`something was written beside the block at ${hex(address)}`)
@@ -131,7 +131,6 @@ export class TrackedMemory implements NativeMemory {
       if (isFreed && bytes.some((byte) => byte !== FREED)) {
         this.#ledger.report(`something was written to freed memory at ${hex(address)}`)
       }
-      for (const pin of pins) this.#ledger.report(`${pin.operation} is still in flight`)
     }
   }
 

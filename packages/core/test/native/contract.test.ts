@@ -1,0 +1,44 @@
+import { describe, expect, test, vi } from 'vitest'
+import { NativeBackend } from '../../src/native/native-backend.ts'
+import { queueContract } from '../../src/queue/contract.ts'
+import { freePort } from '../support/free-port.ts'
+import { WireClient } from '../support/wire-client.ts'
+import { Machine } from './double/machine.ts'
+import type { Whims } from './double/whims.ts'
+
+/** What HTTP.SYS can't do, with the reason; docs/windows.md lists it too. */
+const IMPOSSIBLE = new Map([
+  ['sends informational responses before the final one', 'HTTP.SYS has no call for a 1xx response other than 101'],
+])
+
+// Every backend asks to be woken when its process ends; here are many in one.
+process.setMaxListeners(0)
+
+const WINDOWS: Record<string, Partial<Whims>> = {
+  'where calls are done at once': { atOnce: 1, shuffles: false },
+  'where calls are done later, and completions come in any order': { atOnce: 0, seed: 2 },
+  'where both happens': { seed: 3 },
+  'without what came after Windows 8': { isRecent: false, hasTrailers: false, seed: 4 },
+}
+
+describe.each(Object.entries(WINDOWS))('the native backend on a double of httpapi.dll %s', (_, whims) => {
+  for (const { name, run } of queueContract) {
+    const reason = IMPOSSIBLE.get(name)
+    if (reason !== undefined) {
+      test.skip(`${name}: ${reason}`)
+      continue
+    }
+    test(name, async () => {
+      await using machine = new Machine(whims)
+      const backend = new NativeBackend({ load: () => machine.start().api })
+      const port = await freePort()
+      await run({
+        open: backend.open,
+        base: `http://localhost:${port}`,
+        send: (request) => WireClient.send(port, request),
+      })
+      // The last response may still be on its way when the client has it.
+      await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+    })
+  }
+})

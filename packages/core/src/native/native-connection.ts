@@ -141,7 +141,8 @@ export class ConnectionTable {
 
   #watch(connection: NativeConnection): void {
     const { HttpWaitForDisconnectEx } = this.#api.http
-    if (HttpWaitForDisconnectEx === undefined) return connection.onUnwatchable()
+    // The sweep may come after the queue was closed, and its handle may be another's by then.
+    if (HttpWaitForDisconnectEx === undefined || !connection.queue.isOpen) return connection.onUnwatchable()
     connection.state = 'watched'
     const overlapped = this.#port.begin(connection)
     // SAFETY: the OVERLAPPED stays until its completion.

@@ -60,6 +60,10 @@ export class RequestQueueHandle {
     this.isSkipping = api.kernel.SetFileCompletionNotificationModes(this.handle, modes) !== 0
   }
 
+  get isOpen(): boolean {
+    return !this.#isClosed
+  }
+
   /** Whether Windows will tell through the port how an operation ended. */
   isPending(status: Win32Status): boolean {
     return status === ERROR_IO_PENDING || (status === ERROR_SUCCESS && !this.isSkipping)

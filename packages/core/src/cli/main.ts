@@ -3,11 +3,14 @@ import { HttpSysError } from '../base/errors.ts'
 import { queryStatus } from '../broker/client/query-status.ts'
 import { upgradeBroker } from '../broker/client/upgrade.ts'
 import { runDaemon } from '../broker/daemon/run-daemon.ts'
+import { configDirectory, makeConfigDirectory, problemOf } from '../broker/rendezvous/config-directory.ts'
 import { readReservations, writeReservations } from '../broker/rendezvous/reservations.ts'
 import { runtimeDirectory } from '../broker/rendezvous/runtime-directory.ts'
+import { readSslCertificates, writeSslCertificates } from '../broker/rendezvous/ssl-certificates.ts'
 import { idOfGroup, idsOfUser } from '../broker/rendezvous/users.ts'
 import { run } from './run.ts'
 import { serve } from './serve.ts'
+import { sslcert } from './sslcert.ts'
 import { status } from './status.ts'
 import { upgrade } from './upgrade.ts'
 import { urlacl } from './urlacl.ts'
@@ -34,6 +37,14 @@ httpsys show urlacl
 
   Reserves a prefix, and what is below it, for a user or a group; for a broker that is served with --shared.
 
+httpsys add sslcert hostnameport=localhost:8443 cert=FILE key=FILE [ca=FILE clientcertnegotiation=none|allow|require]
+httpsys add sslcert [hostnameport=…|ipport=…] --self-signed
+httpsys delete sslcert hostnameport=localhost:8443
+httpsys show sslcert
+
+  The certificate that a port shows to clients of https prefixes: by name (*.example.com:443 too), or ipport=0.0.0.0:443 for all
+  others. A renewed file is noticed by itself. --self-signed makes a certificate for development and says how to trust it.
+
 httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app.js
 
   Runs a program whose servers listen on a prefix instead of a TCP port, with no change of its code.
@@ -55,6 +66,15 @@ try {
       write: (reservations) => writeReservations(directory, reservations),
       uidOf: (user) => idsOfUser(user).uid,
       gidOf: idOfGroup,
+    })
+  } else if ((command === 'add' || command === 'delete' || command === 'show') && rest[0] === 'sslcert') {
+    const directory = configDirectory()
+    sslcert(command, rest.slice(1), {
+      directory,
+      makeDirectory: () => makeConfigDirectory(directory),
+      read: () => readSslCertificates(directory),
+      write: (entries) => writeSslCertificates(directory, entries),
+      problemOf: (key) => problemOf(key, true),
     })
   } else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
   else if (command === undefined || command === '--help' || command === 'help') process.stdout.write(USAGE)

@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
 import { RawResponse } from './raw-response.ts'
+import { describeTls } from './tls-members.ts'
 
 /** Told when the app, or the stream machinery, closes a socket. */
 export type OnSocketClosed = (socket: QueueSocket) => void
@@ -70,7 +71,7 @@ export class QueueSocket extends Duplex {
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
     this.localFamily = familyOf(connection.localAddress)
-    if (connection.encrypted) Object.assign(this, { encrypted: true })
+    if (connection.encrypted) describeTls(this, connection.tls)
     this.on('error', onHttpError)
   }
 

@@ -1,6 +1,9 @@
+import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { TlsInfo } from '../base/tls-info.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import { QueueSocket } from './queue-socket.ts'
+import { peerX509CertificateOf } from './tls-members.ts'
 
 /** How a request came here: what {@link middleware} puts on it. */
 export interface RequestContext {
@@ -13,9 +16,30 @@ export interface RequestContext {
   /** When the middleware saw the request, in milliseconds of `performance.now()`. */
   readonly receivedAt: number
   /** What is known of TLS; null when the client did not use it. */
-  readonly tls: { readonly encrypted: true } | null
-  /** null: none was asked for. */
-  readonly clientCertificate: null
+  readonly tls: RequestTls | null
+  /** null when none was asked for, or the client showed none. Look at `isTrusted` before you believe it. */
+  readonly clientCertificate: ClientCertificate | null
+}
+
+/** What is known of TLS; what the backend does not tell is empty. */
+export interface RequestTls {
+  readonly encrypted: true
+  /** `TLSv1.3` */
+  readonly protocol: string
+  readonly cipher: string
+  /** The name that the client asked for; false when it said none. */
+  readonly servername: string | false
+  /** `h2`, `http/1.1`, or false. */
+  readonly alpnProtocol: string | false
+}
+
+/** The certificate that a client has shown. */
+export interface ClientCertificate {
+  readonly certificate: X509Certificate
+  /** Whether somebody vouches for it whom the port trusts. */
+  readonly isTrusted: boolean
+  /** Why not, as a code of OpenSSL's; null when it is trusted. */
+  readonly error: string | null
 }
 
 declare module 'node:http' {
@@ -43,7 +67,18 @@ function contextOf(request: IncomingMessage): RequestContext | null {
     requestId: ++lastRequestId,
     connectionId: socket.id,
     receivedAt: performance.now(),
-    tls: socket.connection.encrypted ? { encrypted: true as const } : null,
-    clientCertificate: null,
+    tls: socket.connection.encrypted ? tlsOf(socket.connection.tls) : null,
+    clientCertificate: clientCertificateOf(socket.connection.tls),
   })
+}
+
+function tlsOf(info: TlsInfo | undefined): RequestTls {
+  const { protocol = '', cipher, servername = false, alpnProtocol = false } = info ?? {}
+  return Object.freeze({ encrypted: true, protocol, cipher: cipher?.name ?? '', servername, alpnProtocol })
+}
+
+function clientCertificateOf(info: TlsInfo | undefined): ClientCertificate | null {
+  const certificate = info === undefined ? undefined : peerX509CertificateOf(info)
+  if (info === undefined || certificate === undefined) return null
+  return Object.freeze({ certificate, isTrusted: info.authorized, error: info.authorizationError })
 }

@@ -1,3 +1,4 @@
+import type { TlsInfo } from '../base/tls-info.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 
 /** The owner asks that the connection be closed after this response. */
@@ -31,6 +32,8 @@ export interface QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
+  /** What TLS has agreed on, as far as the backend tells; undefined without TLS. */
+  readonly tls?: TlsInfo | undefined
   /** Closes the connection if it is idle and this process was the last to answer on it. */
   closeIfIdle?(): void
 }

@@ -22,6 +22,7 @@ export async function startBroker(options: Partial<BrokerOptions> = {}): Promise
   const broker = await Broker.start({
     engine: new NetEngine(),
     socketPath,
+    configDirectory: directory,
     onViolation: (_pid, error) => violations.push(error),
     ...options,
   })

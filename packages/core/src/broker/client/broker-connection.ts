@@ -1,4 +1,6 @@
+import type { TlsInfo } from '../../base/tls-info.ts'
 import type { QueueConnection } from '../../queue/exchange.ts'
+import { decodeConnectionFacts } from '../protocol/connection-facts.ts'
 
 /** What the broker said of a client's connection: the payload of CONNECTION. */
 export class BrokerConnection implements QueueConnection {
@@ -7,16 +9,17 @@ export class BrokerConnection implements QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
+  readonly tls: TlsInfo | undefined
   readonly closeIfIdle: () => void
 
-  /** @param facts - `<remote port> <local port> <remote address> <local address>` */
-  constructor(facts: string, encrypted: boolean, closeIfIdle: () => void) {
-    const [remotePort, localPort, remoteAddress, localAddress] = facts.split(' ')
-    this.remoteAddress = remoteAddress ?? ''
-    this.remotePort = Number(remotePort)
-    this.localAddress = localAddress ?? ''
-    this.localPort = Number(localPort)
+  constructor(payload: string, encrypted: boolean, closeIfIdle: () => void) {
+    const facts = decodeConnectionFacts(payload)
+    this.remoteAddress = facts.remoteAddress
+    this.remotePort = facts.remotePort
+    this.localAddress = facts.localAddress
+    this.localPort = facts.localPort
     this.encrypted = encrypted
+    this.tls = facts.tls
     this.closeIfIdle = closeIfIdle
   }
 }

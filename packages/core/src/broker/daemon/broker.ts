@@ -1,7 +1,11 @@
+import { dirname } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { HttpSysError } from '../../base/errors.ts'
 import { packageVersion } from '../../base/package-version.ts'
+import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
+import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import {
   FRAME_CLAIMED,
@@ -13,6 +17,7 @@ import {
   FRAME_UPGRADED,
 } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
+import { ticketKeys } from '../rendezvous/ticket-keys.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { Claims } from './claims.ts'
@@ -23,12 +28,16 @@ import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
+import type { InheritedSocket } from './listeners.ts'
 import { isAdministrator, notAdministrator } from './authorization.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
 import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
+import { Certificates } from './tls/certificates.ts'
+import { SecureEngine } from './tls/secure-engine.ts'
+import type { SecureHost } from './tls/secure-engine.ts'
 
 /** Settings of a {@link Broker}. */
 export interface BrokerOptions {
@@ -39,6 +48,12 @@ export interface BrokerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
   readonly authorize?: (credentials: PeerCredentials | undefined, prefix: UrlPrefix) => void
+  /** Where `sslcert.json` is; without it there is no TLS. */
+  readonly configDirectory?: string
+  /** Where keys are kept that threads and successors share. */
+  readonly runtimeDirectory?: string
+  /** Called with a sentence for whoever reads the log. */
+  readonly onProblem?: (text: string) => void
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
   /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. */
@@ -60,11 +75,12 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  *
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
-export class Broker implements PeerHost, Http1Host, ClaimsHost {
+export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
   readonly #listeners: Listeners
   readonly #claims: Claims
+  readonly #certificates: Certificates
   readonly #peers = new Set<OwnerPeer>()
   readonly #connections = new Set<ClientConnection>()
   readonly #stopClock: () => void
@@ -78,7 +94,14 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   private constructor(options: BrokerOptions) {
     this.#options = options
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
-    this.#listeners = new Listeners(options.engine, (connection, port) => this.#onClient(connection, port))
+    this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
+    const keyDirectory = options.runtimeDirectory ?? dirname(options.socketPath)
+    const secureEngine = new SecureEngine(
+      { certificates: this.#certificates, ticketKeys: () => ticketKeys(keyDirectory), protocols: ['http/1.1'] },
+      this,
+    )
+    const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
+    this.#listeners = new Listeners(options.engine, onConnection, secureEngine)
     this.#claims = new Claims(this.#listeners, this)
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
@@ -126,8 +149,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   }
 
   /** Opens the ports of what was inherited; see {@link Claims.openInheritedPorts}. */
-  openInheritedPorts(descriptors: readonly number[]): Promise<void> {
-    return this.#claims.openInheritedPorts(descriptors)
+  openInheritedPorts(sockets: readonly InheritedSocket[]): Promise<void> {
+    return this.#claims.openInheritedPorts(sockets)
   }
 
   /** Keeps ports open on all addresses, whether or not somebody claims them. @throws HttpSysError `EADDRINUSE`, `EACCES` */
@@ -136,8 +159,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   }
 
   /** The sockets that listen for clients, for a successor that inherits them. */
-  get descriptors(): number[] {
-    return this.#listeners.descriptors
+  get sockets(): InheritedSocket[] {
+    return this.#listeners.sockets
   }
 
   /**
@@ -181,6 +204,24 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
       (claim) => this.#onClaimed(claim),
       (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, claimId, encodeRefused(error), 'utf8'),
     )
+  }
+
+  hasCertificate(port: number): boolean {
+    return this.#certificates.hasAny(port)
+  }
+
+  mayAccept(pending: number): boolean {
+    const { maxServerConnections } = this.limits
+    return maxServerConnections === 0 || this.#connections.size + pending < maxServerConnections
+  }
+
+  misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
+    if (connection.tls === undefined) return undefined
+    return (host) => this.#certificates.isMisdirected(connection, host)
+  }
+
+  onHttp2(socket: TLSSocket, _tls: TlsInfo): void {
+    socket.destroy()
   }
 
   authorize({ credentials }: OwnerPeer, prefix: UrlPrefix): void {
@@ -263,8 +304,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost {
   }
 
   #onClient(connection: EngineConnection, port: number): void {
-    const { maxServerConnections } = this.limits
-    if (maxServerConnections > 0 && this.#connections.size >= maxServerConnections) {
+    if (!this.mayAccept(0)) {
       this.count('Connections_Refused')
       connection.handler = REFUSED
       return connection.destroy()

@@ -8,7 +8,7 @@ import type { QueueStatus } from '../protocol/status.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { HandOvers } from './hand-overs.ts'
 import type { PrivatePort } from './http1/private-port.ts'
-import type { Listeners } from './listeners.ts'
+import type { InheritedSocket, Listeners } from './listeners.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
@@ -20,6 +20,8 @@ import type { PortRoutes } from './router.ts'
 export interface ClaimsHost {
   /** Says why a process may not claim a prefix. @throws HttpSysError `EACCES` */
   authorize(peer: OwnerPeer, prefix: UrlPrefix): void
+  /** Whether clients of the port can be shown a certificate. */
+  hasCertificate(port: number): boolean
   /** A prefix was claimed or is free again. */
   onClaimsChanged(): void
   /** The last claim has gone. */
@@ -103,12 +105,12 @@ export class Claims {
   /**
    * Opens the ports of what was inherited, for clients that are faster than the owners.
    *
-   * @param descriptors - sockets that listen, from a broker that hands over; those of one that died are gone
+   * @param sockets - those that listen, from a broker that hands over; those of one that died are gone
    */
-  async openInheritedPorts(descriptors: readonly number[]): Promise<void> {
+  async openInheritedPorts(sockets: readonly InheritedSocket[]): Promise<void> {
     const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
     await this.#listeners.inherit(
-      descriptors,
+      sockets,
       entries.map(({ prefix }) => prefix),
     )
     for (const entry of entries) {
@@ -126,8 +128,8 @@ export class Claims {
   async claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
-    if (prefix.scheme === 'https') throw notYetSecure(prefix)
     this.#host.authorize(peer, prefix)
+    if (prefix.scheme === 'https' && !this.#host.hasCertificate(prefix.port)) throw noCertificate(prefix)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
@@ -261,12 +263,14 @@ function taken(prefix: UrlPrefix, reason: string): HttpSysError {
   })
 }
 
-function notYetSecure(prefix: UrlPrefix): HttpSysError {
+function noCertificate({ href, host, port }: UrlPrefix): HttpSysError {
+  const isName = /^[^[*+]*[^\d.]/.test(host) || host.startsWith('*.')
+  const place = isName ? `hostnameport=${host}:${port}` : `ipport=0.0.0.0:${port}`
   return new HttpSysError({
     code: 'ENOTSUP',
     syscall: 'listen',
-    subject: prefix.href,
-    reason: 'the broker has no certificate for this port',
-    remedy: 'Use an http:// prefix.',
+    subject: href,
+    reason: 'there is no certificate for this port',
+    remedy: `Run: httpsys add sslcert ${place} cert=FILE key=FILE (for development: httpsys add sslcert ${place} --self-signed).`,
   })
 }

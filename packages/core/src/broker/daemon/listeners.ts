@@ -1,3 +1,4 @@
+import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
@@ -5,8 +6,16 @@ import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
 import type { PortStatus } from '../protocol/status.ts'
 
+/** A listening socket for a successor. */
+export interface InheritedSocket {
+  readonly descriptor: number
+  readonly isSecure: boolean
+}
+
 interface Port {
   readonly number: number
+  /** Clients speak TLS: all prefixes of the port are https. */
+  readonly isSecure: boolean
   /** One entry for each live claim on the port. */
   readonly scopes: BindScope[]
   readonly listeners: Map<string, EngineListener>
@@ -21,11 +30,18 @@ interface Port {
 export class Listeners {
   readonly #ports = new Map<number, Port>()
   readonly #engine: Engine
+  readonly #secureEngine: Engine
   readonly #onConnection: (connection: EngineConnection, port: number) => void
   #queue: Promise<unknown> = Promise.resolve()
 
-  constructor(engine: Engine, onConnection: (connection: EngineConnection, port: number) => void) {
+  /** @param secureEngine - listens on the ports of https prefixes */
+  constructor(
+    engine: Engine,
+    onConnection: (connection: EngineConnection, port: number) => void,
+    secureEngine: Engine = engine,
+  ) {
     this.#engine = engine
+    this.#secureEngine = secureEngine
     this.#onConnection = onConnection
   }
 
@@ -37,8 +53,8 @@ export class Listeners {
   acquire(prefix: UrlPrefix): Promise<number> {
     return this.#serially(async () => {
       const scope = bindScopeOf(prefix)
-      if (prefix.port === 0) return this.#openFree(scope)
-      const port = this.#portOf(prefix.port)
+      if (prefix.port === 0) return this.#openFree(scope, prefix.scheme === 'https')
+      const port = this.#portOf(prefix)
       port.scopes.push(scope)
       try {
         await this.#rebind(port)
@@ -58,7 +74,7 @@ export class Listeners {
    */
   adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
     return this.#serially(async () => {
-      const port = this.#portOf(prefix.port)
+      const port = this.#portOf(prefix)
       port.scopes.push(bindScopeOf(prefix))
       try {
         for (const descriptor of descriptors) await this.#adopt(port, descriptor)
@@ -76,12 +92,12 @@ export class Listeners {
    * Takes over what another broker had: the sockets that it listens on, none when it has died, and the ports that its claims need.
    * A port that can't be had now is tried again when it is claimed.
    */
-  inherit(descriptors: readonly number[], prefixes: readonly UrlPrefix[]): Promise<void> {
+  inherit(sockets: readonly InheritedSocket[], prefixes: readonly UrlPrefix[]): Promise<void> {
     return this.#serially(async () => {
-      for (const prefix of prefixes) this.#portOf(prefix.port).scopes.push(bindScopeOf(prefix))
-      for (const descriptor of descriptors) {
-        const listener = await this.#engine.listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
-        this.#portOf(listener.port).listeners.set(listener.address, listener)
+      for (const prefix of prefixes) this.#portOf(prefix).scopes.push(bindScopeOf(prefix))
+      for (const { descriptor, isSecure } of sockets) {
+        const listener = await this.#engineOf(isSecure).listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
+        this.#portOfNumber(listener.port, isSecure).listeners.set(listener.address, listener)
       }
       // All scopes are known by now: none of the sockets is closed, and opened again for the next claim.
       for (const port of this.#ports.values()) await this.#narrow(port)
@@ -89,16 +105,28 @@ export class Listeners {
   }
 
   /** The sockets that listen, for a successor. */
-  get descriptors(): number[] {
-    return [...this.#ports.values()].flatMap(({ listeners }) =>
-      [...listeners.values()].map(({ descriptor }) => descriptor),
+  get sockets(): InheritedSocket[] {
+    return [...this.#ports.values()].flatMap(({ listeners, isSecure }) =>
+      [...listeners.values()].map(({ descriptor }) => ({ descriptor, isSecure })),
     )
   }
 
-  #portOf(number: number): Port {
+  #engineOf(isSecure: boolean): Engine {
+    return isSecure ? this.#secureEngine : this.#engine
+  }
+
+  /** @throws HttpSysError `EADDRINUSE` when the port is one of the other scheme */
+  #portOf(prefix: UrlPrefix): Port {
+    const isSecure = prefix.scheme === 'https'
+    const port = this.#portOfNumber(prefix.port, isSecure)
+    if (port.isSecure !== isSecure) throw otherScheme(prefix)
+    return port
+  }
+
+  #portOfNumber(number: number, isSecure: boolean): Port {
     let port = this.#ports.get(number)
     if (port === undefined) {
-      port = newPort(number, [])
+      port = newPort(number, isSecure, [])
       this.#ports.set(number, port)
     }
     return port
@@ -186,11 +214,12 @@ export class Listeners {
 
   async #listen(port: Port, host: string): Promise<void> {
     const endpoint = { kind: 'tcp', host, port: port.number, ipv6Only: host !== EVERY_ADDRESS } as const
-    port.listeners.set(host, await this.#engine.listen(endpoint, this.#onAccepted))
+    port.listeners.set(host, await this.#engineOf(port.isSecure).listen(endpoint, this.#onAccepted))
   }
 
   async #adopt(port: Port, descriptor: number): Promise<void> {
-    const listener = await this.#engine.listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
+    const endpoint = { kind: 'descriptor', descriptor } as const
+    const listener = await this.#engineOf(port.isSecure).listen(endpoint, this.#onAccepted)
     if (listener.port === port.number && !port.listeners.has(listener.address)) {
       port.listeners.set(listener.address, listener)
       return
@@ -202,16 +231,16 @@ export class Listeners {
   readonly #onAccepted = (connection: EngineConnection): void => this.#onConnection(connection, connection.localPort)
 
   /** Lets the kernel pick a port that is free on every address of the scope. */
-  async #openFree(scope: BindScope): Promise<number> {
+  async #openFree(scope: BindScope, isSecure: boolean): Promise<number> {
     for (;;) {
-      const picked = newPort(0, [scope])
+      const picked = newPort(0, isSecure, [scope])
       try {
         await this.#bind(picked, scope[0]!)
       } catch (error) {
         throw describeListenFailure(error, 0)
       }
       const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
-      const port = newPort(listener.port, [scope])
+      const port = newPort(listener.port, isSecure, [scope])
       port.listeners.set(address, listener)
       try {
         for (const other of scope) await this.#bind(port, other)
@@ -231,8 +260,19 @@ export class Listeners {
   }
 }
 
-function newPort(number: number, scopes: BindScope[]): Port {
-  return { number, scopes, listeners: new Map() }
+function newPort(number: number, isSecure: boolean, scopes: BindScope[]): Port {
+  return { number, isSecure, scopes, listeners: new Map() }
+}
+
+function otherScheme(prefix: UrlPrefix): HttpSysError {
+  const other = prefix.scheme === 'https' ? 'http' : 'https'
+  return new HttpSysError({
+    code: 'EADDRINUSE',
+    syscall: 'listen',
+    subject: prefix.href,
+    reason: `port ${prefix.port} has ${other} prefixes, and a port speaks one of the two`,
+    remedy: `Use another port, or an ${other} prefix.`,
+  })
 }
 
 async function closeAll(port: Port): Promise<void> {

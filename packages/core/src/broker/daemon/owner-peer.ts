@@ -2,11 +2,14 @@ import { HttpSysError } from '../../base/errors.ts'
 import { peerCredentials } from '../../sockets/peer-credentials.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
+import { encodeConnectionFacts } from '../protocol/connection-facts.ts'
+import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CACHE_POLICY_BYTES,
+  CONNECTION_ENCRYPTED,
   CREDIT_BYTES,
   FLAG_END,
   FOREVER_SECONDS,
@@ -62,11 +65,7 @@ export interface PeerHost {
 const FULL_BYTES = 1024 * 1024
 
 /** A client connection whose facts have been announced to an owner under an id. */
-export interface AnnouncedConnection {
-  readonly remoteAddress: string
-  readonly remotePort: number
-  readonly localAddress: string
-  readonly localPort: number
+export interface AnnouncedConnection extends ConnectionFacts {
   onPeerForgotten(peer: OwnerPeer): void
   /** Closes the connection if it is idle and the peer was the last to answer on it. */
   closeIfIdle(peer: OwnerPeer): void
@@ -114,8 +113,8 @@ export class OwnerPeer implements EngineConnectionHandler {
   /** Gives the connection an id and tells the owner its facts. */
   announce(connection: AnnouncedConnection): number {
     const id = this.#connections.add(connection)
-    const payload = `${connection.remotePort} ${connection.localPort} ${connection.remoteAddress} ${connection.localAddress}`
-    this.writer.text(FRAME_CONNECTION, 0, 0, id, payload, 'latin1')
+    const flags = connection.tls === undefined ? 0 : CONNECTION_ENCRYPTED
+    this.writer.text(FRAME_CONNECTION, flags, 0, id, encodeConnectionFacts(connection), 'latin1')
     return id
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
 import { NetEngine } from '../engine/net/net-engine.ts'
+import { configDirectory } from '../rendezvous/config-directory.ts'
 import { EstateFile, readEstate } from '../rendezvous/estate.ts'
 import { publish } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
@@ -11,7 +12,7 @@ import { idsOfUser } from '../rendezvous/users.ts'
 import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { authorizer } from './authorization.ts'
 import { Broker } from './broker.ts'
-import { announceReady, inheritedDescriptors, startSuccessor } from './successor.ts'
+import { announceReady, inheritedSockets, startSuccessor } from './successor.ts'
 import { readServerLimits } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 
@@ -68,6 +69,9 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     engine: new NetEngine(),
     socketPath: privatePath,
     limits: readLimits(),
+    configDirectory: configDirectory(),
+    runtimeDirectory: directory,
+    onProblem: (text) => console.error(`${new Date().toISOString()} ${text}`),
     onIdle: serve === undefined ? leaveWhenIdle : () => {},
     authorize: authorizer(directory, isShared),
     onClaimsChanged: () => {
@@ -76,7 +80,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     },
     onUpgrade: async (payload) => {
       file.write()
-      const pid = await startSuccessor(payload, broker.descriptors)
+      const pid = await startSuccessor(payload, broker.sockets)
       hasSuccessor = true
       // The answer goes first.
       setImmediate(() => void broker.leave().then(() => process.exit(0)))
@@ -87,7 +91,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   })
   if (isShared) chmodSync(privatePath, 0o666)
   broker.inherit(readEstate(directory))
-  const inherited = inheritedDescriptors()
+  const inherited = inheritedSockets()
   // The kernel hands clients to both brokers from here on; their requests wait for the owners.
   if (inherited !== undefined) await broker.openInheritedPorts(inherited)
   const path = await publish(directory, privatePath, inherited !== undefined)

@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { HttpSysError } from '../../base/errors.ts'
+import type { InheritedSocket } from './listeners.ts'
 
-/** Set for a successor: it finds so many listening sockets behind its other descriptors. */
+/** Set for a successor: `http` or `https` for each of the listening sockets that it finds behind its other descriptors. */
 export const INHERITED = 'HTTPSYS_INHERITED_SOCKETS'
 /** Standard input, output, error, and the channel to its parent come first. */
 const FIRST_DESCRIPTOR = 4
 
 /** The listening sockets that this process has inherited; undefined when it is nobody's successor. */
-export function inheritedDescriptors(): number[] | undefined {
-  const count = process.env[INHERITED]
-  if (count === undefined) return undefined
-  return Array.from({ length: Number(count) }, (_, index) => FIRST_DESCRIPTOR + index)
+export function inheritedSockets(): InheritedSocket[] | undefined {
+  const schemes = process.env[INHERITED]
+  if (schemes === undefined) return undefined
+  return schemes.split(',').flatMap((scheme, index) => {
+    return scheme === '' ? [] : [{ descriptor: FIRST_DESCRIPTOR + index, isSecure: scheme === 'https' }]
+  })
 }
 
 /** Tells the predecessor that it may leave. */
@@ -26,12 +29,12 @@ export function announceReady(): void {
  * @param payload - `{ execPath, main }` as JSON: which Node runs which daemon
  * @throws HttpSysError `EPROTO` for another payload, `ETIMEDOUT` when the daemon does not come up
  */
-export async function startSuccessor(payload: string, descriptors: readonly number[]): Promise<number> {
+export async function startSuccessor(payload: string, sockets: readonly InheritedSocket[]): Promise<number> {
   const { execPath, main } = decode(payload)
   const child = spawn(execPath, [main], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
-    env: { ...process.env, [INHERITED]: String(descriptors.length) },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...sockets.map(({ descriptor }) => descriptor)],
+    env: { ...process.env, [INHERITED]: sockets.map(({ isSecure }) => (isSecure ? 'https' : 'http')).join() },
   })
   const failed = Promise.race([once(child, 'exit'), once(child, 'error')]).then(() => null)
   const said = await Promise.race([once(child, 'message'), failed])

@@ -1,3 +1,5 @@
+import type { TlsInfo } from '../../base/tls-info.ts'
+
 /** A place to listen: a TCP address, the path of a local socket, or a socket that listens already and now is the engine's. */
 export type Endpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly ipv6Only: boolean }
@@ -22,6 +24,8 @@ export interface EngineConnection {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** What TLS has agreed on; undefined on connections without it. */
+  readonly tls?: TlsInfo | undefined
   /** The operating system's number of the socket; -1 when the connection is gone. */
   readonly descriptor: number
   /** Set before the engine delivers anything. */

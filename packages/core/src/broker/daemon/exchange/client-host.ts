@@ -1,3 +1,4 @@
+import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import type { ServerLimits } from '../server-limits.ts'
 
 /** A client's connection, whatever it speaks, as the broker sees it. */
@@ -15,6 +16,8 @@ export interface ClientConnection {
 export interface ClientHost {
   readonly limits: ServerLimits
   onConnectionClosed(connection: ClientConnection): void
+  /** Tells requests that may not come over a connection; undefined where all may. */
+  misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined
   /** The broker has answered or ended something by itself; reasons are HTTPERR's. */
   count(reason: string): void
 }

@@ -10,6 +10,7 @@ import type { PortRoutes, RouteMiss } from '../router.ts'
 import {
   AMBIGUOUS_PATH,
   BAD_HOST,
+  MISDIRECTED,
   NO_PREFIX,
   QUEUE_FULL,
   REJECT_BODY_TOO_LONG,
@@ -36,9 +37,16 @@ export class OwnerSearch {
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #localAddress: string
   readonly #isLoopback: boolean
+  readonly #isMisdirected: ((host: string | undefined) => boolean) | undefined
 
-  constructor(routes: PortRoutes<RequestQueueEntry>, localAddress: string) {
+  /** @param isMisdirected - whether a request for this host may not come this way; undefined where every one may */
+  constructor(
+    routes: PortRoutes<RequestQueueEntry>,
+    localAddress: string,
+    isMisdirected: ((host: string | undefined) => boolean) | undefined,
+  ) {
     this.#routes = routes
+    this.#isMisdirected = isMisdirected
     this.#localAddress = localAddress
     this.#isLoopback = isLoopbackAddress(localAddress)
   }
@@ -63,6 +71,7 @@ export class OwnerSearch {
     let host: string | undefined
     if (head.targetForm === FORM_ABSOLUTE) host = latin1(bytes, head.authorityStart, head.authorityEnd)
     else if (head.hostStart !== -1) host = latin1(bytes, head.hostStart, head.hostEnd)
+    if (this.#isMisdirected?.(host) === true) return MISDIRECTED
     const path = head.pathEnd > head.pathStart ? latin1(bytes, head.pathStart, head.pathEnd) : '/'
     const entry = this.#routes.find(host, path, this.#localAddress, this.#isLoopback)
     if (typeof entry === 'number') return describeMiss(entry)

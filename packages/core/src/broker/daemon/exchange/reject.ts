@@ -12,6 +12,12 @@ export const UNKNOWN_HOST: Reject = {
   reason: 'Hostname',
   detail: 'no prefix on this port is registered for this host.',
 }
+/** The host asks its clients for certificates, and this connection began with another host. */
+export const MISDIRECTED: Reject = {
+  status: 421,
+  reason: 'Hostname',
+  detail: 'this host wants client certificates, and the connection was made for another host.',
+}
 export const BAD_HOST: Reject = { status: 400, reason: 'Hostname', detail: 'the Host field is not a host name.' }
 export const AMBIGUOUS_PATH: Reject = {
   status: 400,

@@ -1,3 +1,4 @@
+import type { TlsInfo } from '../../../base/tls-info.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import { clock } from '../coarse-clock.ts'
@@ -65,6 +66,7 @@ export class Http1Connection
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  readonly tls: TlsInfo | undefined
   #state: 'head' | 'held' | 'exchange' | 'opaque' | 'closing' | 'closed' = 'head'
   /** What has arrived and can't be used yet: an incomplete head, or requests behind the one under way. */
   #pending: PendingBytes | null = null
@@ -96,7 +98,8 @@ export class Http1Connection
     this.remotePort = connection.remotePort
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
-    this.#search = new OwnerSearch(routes, connection.localAddress)
+    this.tls = connection.tls
+    this.#search = new OwnerSearch(routes, connection.localAddress, host.misdirection(this))
     this.#exchange = new Http1Exchange(connection, this, host.limits.idleConnectionTimeout)
   }
 

@@ -16,16 +16,21 @@ export class NetEngine implements Engine {
       onConnection(connection)
       connection.start()
     })
-    return new Promise((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(listenOptions(endpoint), () => {
-        server.off('error', reject)
-        // EMFILE and the like while accepting: the kernel keeps the connection in its queue, and Node tries again.
-        server.on('error', () => {})
-        resolve(new NetListener(server))
-      })
-    })
+    return listen(server, endpoint)
   }
+}
+
+/** Lets a server of node:net listen. Rejects with Node's error. */
+export function listen(server: Server, endpoint: Endpoint): Promise<EngineListener> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(listenOptions(endpoint), () => {
+      server.off('error', reject)
+      // EMFILE and the like while accepting: the kernel keeps the connection in its queue, and Node tries again.
+      server.on('error', () => {})
+      resolve(new NetListener(server))
+    })
+  })
 }
 
 class NetListener implements EngineListener {

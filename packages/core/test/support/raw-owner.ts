@@ -22,8 +22,10 @@ import {
   RESPONSE_FLAG_OPAQUE,
 } from '../../src/broker/protocol/frames.ts'
 import { encodeHello } from '../../src/broker/protocol/hello.ts'
+import type { Delivery } from '../../src/broker/rings/delivery.ts'
 import { encodeFrame, frameRecorder } from './frames.ts'
 import type { Frame } from './frames.ts'
+import { RawRings } from './raw-rings.ts'
 
 /** A request as an owner gets it. */
 export interface OwnedRequest {
@@ -36,36 +38,61 @@ export interface OwnedRequest {
 export class RawOwner implements Disposable {
   readonly frames: Frame[]
   readonly #socket: Socket
+  /** null: frames go over the socket. */
+  readonly rings: RawRings | null
   #nextClaim = 0
   #wake: () => void = () => {}
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, rings: RawRings | null) {
     this.#socket = socket
+    this.rings = rings
     const { reader, frames } = frameRecorder()
     this.frames = frames
-    socket.on('data', (chunk: Buffer) => {
+    const onBytes = (chunk: Buffer): void => {
       reader.push(Buffer.from(chunk), 0, chunk.length)
       this.#wake()
-    })
+    }
+    if (rings === null) socket.on('data', onBytes)
+    else rings.onBytes = onBytes
     socket.on('error', () => {})
     socket.on('close', () => this.#wake())
   }
 
-  static async open(socketPath: string): Promise<RawOwner> {
+  static async open(socketPath: string, delivery: Delivery = 'sockets'): Promise<RawOwner> {
     const socket = connect(socketPath)
+    if (delivery === 'rings') return new RawOwner(socket, await RawRings.open(socket))
     await once(socket, 'connect')
-    const owner = new RawOwner(socket)
+    const owner = new RawOwner(socket, null)
     owner.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid)) })
     await owner.next(FRAME_HELLO)
     return owner
   }
 
+  /** A process that has not said HELLO. */
+  static async silent(socketPath: string): Promise<RawOwner> {
+    const socket = connect(socketPath)
+    await once(socket, 'connect')
+    return new RawOwner(socket, null)
+  }
+
+  /** Ends its side, and waits for the broker's end. */
+  async end(): Promise<void> {
+    this.#socket.end()
+    while (!this.isClosed) await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
   get isClosed(): boolean {
-    return this.#socket.destroyed
+    return this.#socket.closed
   }
 
   send(frame: Partial<Frame> & { type: number }): void {
-    this.#socket.write(encodeFrame({ flags: 0, aux: 0, id: 0, payload: Buffer.alloc(0), ...frame }))
+    this.sendBytes(encodeFrame({ flags: 0, aux: 0, id: 0, payload: Buffer.alloc(0), ...frame }))
+  }
+
+  /** Sends bytes that may be no frame. */
+  sendBytes(bytes: Buffer): void {
+    if (this.rings === null) this.#socket.write(bytes)
+    else this.rings.send(bytes)
   }
 
   /** Claims a prefix; resolves with what the broker says. */

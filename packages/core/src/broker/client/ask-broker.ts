@@ -1,8 +1,9 @@
+import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FRAME_LEAVING, HEADER_BYTES } from '../protocol/frames.ts'
 import { connectToBroker } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { lost, openConnection } from './open-connection.ts'
-import type { ConnectSocket } from './open-connection.ts'
+import type { ConnectSocket, FrameEvents } from './open-connection.ts'
 
 const NONE = new Error('no broker runs')
 
@@ -25,11 +26,14 @@ export async function askBroker(question: TextFrame): Promise<TextFrame | undefi
     if (socket === undefined) throw NONE
     return socket
   }
-  const opened = await openConnection(connectSocket, (type, _flags, _aux, _id, bytes, _view, start, end) => {
+  const onFrame: OnFrame = (type, _flags, _aux, _id, bytes, _view, start, end) => {
     // Said to everybody.
     if (type === FRAME_LEAVING) return
     onAnswer({ type, payload: bytes.toString('utf8', start + HEADER_BYTES, end) })
-  }).catch((error: unknown) => {
+  }
+  // One question is not worth rings.
+  const events: FrameEvents = { onFrame, isQuiet: () => true }
+  const opened = await openConnection(connectSocket, events, 'sockets').catch((error: unknown) => {
     if (error !== NONE) throw error
   })
   if (opened === undefined) return undefined

@@ -45,6 +45,8 @@ export interface ExchangeHome {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+/** Most exchanges never have to wait, and need no list of their own. */
+const NOTHING: Uint8Array[] = []
 
 /** One request on its way through the broker, seen from the owner's process. */
 export class BrokerExchange implements Exchange {
@@ -70,7 +72,7 @@ export class BrokerExchange implements Exchange {
   #window = WINDOW_BYTES
   #granted = 0
   /** Pieces that wait for credit, and whether the last of them ends the response. */
-  #pending: Uint8Array[] = []
+  #pending: Uint8Array[] = NOTHING
   #isEndPending = false
   #trailers = ''
 
@@ -233,7 +235,8 @@ export class BrokerExchange implements Exchange {
       this.#trailers = trailers
     }
     if (bytes.length > 0) {
-      this.#pending.push(bytes)
+      if (this.#pending === NOTHING) this.#pending = [bytes]
+      else this.#pending.push(bytes)
       this.queuedBytes += bytes.length
     }
     return this.#pump()
@@ -292,7 +295,7 @@ export class BrokerExchange implements Exchange {
   }
 
   #drop(): void {
-    this.#pending = []
+    this.#pending = NOTHING
     this.#isEndPending = false
     this.queuedBytes = 0
   }

@@ -24,12 +24,15 @@ import {
   REQUEST_FIXED_BYTES,
 } from '../protocol/frames.ts'
 import { SLOT_MASK } from '../protocol/limits.ts'
+import { deliveryChoice } from '../rings/delivery.ts'
+import type { RingLink } from '../rings/ring-link.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { BrokerExchange } from './broker-exchange.ts'
 import type { ExchangeHome } from './broker-exchange.ts'
 import type { BrokerQueue } from './broker-queue.ts'
 import { findBroker } from './find-broker.ts'
 import { openConnection } from './open-connection.ts'
+import type { ConnectSocket, FrameEvents, OpenConnection } from './open-connection.ts'
 import { parseRawHeaders } from './raw-headers.ts'
 
 /** What a link needs of the session that it belongs to. */
@@ -53,15 +56,18 @@ export interface LinkHome {
 export class BrokerLink implements ExchangeHome {
   readonly writer: FrameWriter
   readonly #socket: Socket
+  readonly #rings: RingLink | null
   readonly #home: LinkHome
   readonly #exchanges: (BrokerExchange | undefined)[] = []
   #exchangeCount = 0
   readonly #connections: (BrokerConnection | undefined)[] = []
   #isClosed = false
+  #isRef = true
 
-  private constructor(socket: Socket, writer: FrameWriter, home: LinkHome) {
+  private constructor({ socket, writer, rings }: OpenConnection, home: LinkHome) {
     this.#socket = socket
     this.writer = writer
+    this.#rings = rings
     this.#home = home
     socket.once('close', () => this.#onLost())
   }
@@ -70,15 +76,18 @@ export class BrokerLink implements ExchangeHome {
    * Connects to the broker of a runtime directory, which is started when there is none.
    *
    * @throws HttpSysError `ETIMEDOUT` when no broker can be started or it says nothing, `EPROTO` when it is of another version,
-   * `ECONNRESET` when it was just leaving
+   * `ECONNRESET` when it was just leaving, `EINVAL` or `ENOTSUP` when HTTPSYS_DELIVERY can't be followed
    */
   static async open(directory: string, home: LinkHome): Promise<BrokerLink> {
     let link: BrokerLink | undefined
-    const onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
-      link!.#onFrame(type, flags, aux, id, bytes, view, start, end)
+    const events: FrameEvents = {
+      onFrame: (type, flags, aux, id, bytes, view, start, end) => {
+        link!.#onFrame(type, flags, aux, id, bytes, view, start, end)
+      },
+      isQuiet: () => link?.isBusy === false,
     }
-    const { socket, writer } = await openConnection((options) => findBroker(directory, options), onFrame)
-    link = new BrokerLink(socket, writer, home)
+    const connectSocket: ConnectSocket = (options, isPaused) => findBroker(directory, options, isPaused)
+    link = new BrokerLink(await openConnection(connectSocket, events, deliveryChoice(process.env) ?? 'sockets'), home)
     return link
   }
 
@@ -89,6 +98,9 @@ export class BrokerLink implements ExchangeHome {
 
   /** Whether the link keeps the process alive. */
   setRef(isRef: boolean): void {
+    // Asked for twice with every request of an app that has one at a time; nearly always the answer is the same.
+    if (isRef === this.#isRef) return
+    this.#isRef = isRef
     if (isRef) this.#socket.ref()
     else this.#socket.unref()
   }
@@ -97,7 +109,8 @@ export class BrokerLink implements ExchangeHome {
   close(): void {
     this.#isClosed = true
     this.writer.flush()
-    this.#socket.end()
+    if (this.#rings === null) this.#socket.end()
+    else this.#rings.afterSending(() => this.#socket.end())
     // The other side closes at once; nothing is left that could keep the process waiting for it.
     this.#socket.unref()
   }
@@ -112,6 +125,9 @@ export class BrokerLink implements ExchangeHome {
 
   /** What was under way is lost. */
   #onLost(): void {
+    // What the broker sent before it ended the socket is still to be read.
+    if (!this.#isClosed) this.#rings?.drain()
+    this.#rings?.close()
     if (this.#isClosed) return
     this.#isClosed = true
     this.writer.close()

@@ -17,10 +17,14 @@ const POLL_MS = 10
  *
  * @throws HttpSysError `ETIMEDOUT` when no broker comes up, with the end of its log; `EACCES`, `EMFILE`.
  */
-export async function findBroker(directory: string, options: Omit<IpcNetConnectOpts, 'path'>): Promise<Socket> {
+export async function findBroker(
+  directory: string,
+  options: Omit<IpcNetConnectOpts, 'path'>,
+  isPaused = false,
+): Promise<Socket> {
   const deadline = Date.now() + START_TIMEOUT_MS
   for (;;) {
-    const socket = await connectToBroker(directory, options)
+    const socket = await connectToBroker(directory, options, isPaused)
     if (socket !== undefined) return socket
     if (Date.now() > deadline) throw notStarted(directory)
     if (!isWritable(directory)) throw notServed(directory)

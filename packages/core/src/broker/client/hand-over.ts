@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { sendDescriptors } from '../../sockets/descriptor-passing.ts'
 import { libc } from '../../sockets/libc.ts'
-import { FRAME_HAND_OVER, HEADER_BYTES } from '../protocol/frames.ts'
+import { encodeText } from '../protocol/frame-writer.ts'
+import { FRAME_HAND_OVER } from '../protocol/frames.ts'
 import type { BoundPort } from './bound-port.ts'
+import { descriptorOf } from './descriptor-of.ts'
 import { findBroker } from './find-broker.ts'
 import { lost } from './open-connection.ts'
 
@@ -21,7 +23,7 @@ export async function handOver(directory: string, port: BoundPort): Promise<stri
   const socket = await findBroker(directory, {})
   socket.on('error', () => {})
   try {
-    socket.write(encodeHandOver(name))
+    socket.write(encodeText(FRAME_HAND_OVER, 0, name))
     await ready(socket)
     sendDescriptors(libc()!, descriptorOf(socket), port.descriptors)
     return name
@@ -36,16 +38,4 @@ export async function handOver(directory: string, port: BoundPort): Promise<stri
 async function ready(socket: Socket): Promise<void> {
   const closed = once(socket, 'close').then(() => Promise.reject(lost()))
   await Promise.race([once(socket, 'data'), closed])
-}
-
-function encodeHandOver(name: string): Buffer {
-  const frame = Buffer.alloc(HEADER_BYTES + name.length)
-  frame.writeUInt32LE(frame.length, 0)
-  frame[4] = FRAME_HAND_OVER
-  frame.write(name, HEADER_BYTES, 'latin1')
-  return frame
-}
-
-function descriptorOf(socket: Socket): number {
-  return (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1
 }

@@ -1,68 +1,175 @@
+import { closeSync } from 'node:fs'
 import type { IpcNetConnectOpts, Socket } from 'node:net'
 import { HttpSysError } from '../../base/errors.ts'
+import { ringDoorbell } from '../../sockets/doorbell.ts'
+import { hasSharedMemory, mapSharedMemory } from '../../sockets/shared-memory.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
-import { FRAME_HELLO, HEADER_BYTES } from '../protocol/frames.ts'
+import { FRAME_HELLO, HEADER_BYTES, HELLO_RINGS } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
+import { noRings } from '../rings/delivery.ts'
+import type { Delivery } from '../rings/delivery.ts'
+import { RingLink } from '../rings/ring-link.ts'
+import { MEMORY_BYTES } from '../rings/ring-memory.ts'
+import { descriptorOf } from './descriptor-of.ts'
+import { receiveAnswer } from './receive-answer.ts'
 
 /** A broker answers at once, unless it is stopped or the machine is very busy. */
 const HELLO_TIMEOUT_MS = 15_000
+/** More than any HELLO needs. */
+const MAX_ANSWER_BYTES = 4096
 
 /** A connection on which both sides have said HELLO. */
 export interface OpenConnection {
   readonly socket: Socket
   readonly writer: FrameWriter
+  /** null: frames go over the socket. */
+  readonly rings: RingLink | null
 }
 
-/** Makes a socket to the broker. */
-export type ConnectSocket = (options: Omit<IpcNetConnectOpts, 'path'>) => Promise<Socket>
+/** Makes a socket to the broker; a paused one has not been read when it is there. */
+export type ConnectSocket = (options: Omit<IpcNetConnectOpts, 'path'>, isPaused: boolean) => Promise<Socket>
+
+/** What frames are for. */
+export interface FrameEvents {
+  readonly onFrame: OnFrame
+  /** Whether nothing is under way: what was to be sent need not wait for more of this turn. */
+  isQuiet(): boolean
+}
 
 /**
- * Says HELLO to the broker on a new socket; `onFrame` gets all frames behind its own.
+ * Says HELLO to the broker on a new socket; `events` get all frames behind its own.
  *
  * @throws HttpSysError `ETIMEDOUT` when it says nothing, `EPROTO` when it is of another version, `ECONNRESET` when it was just
- * leaving, and what `connectSocket` throws
+ * leaving, `ENOTSUP` when rings can't be had, and what `connectSocket` throws
  */
-export async function openConnection(connectSocket: ConnectSocket, onFrame: OnFrame): Promise<OpenConnection> {
-  const buffer = Buffer.allocUnsafeSlow(64 * 1024)
-  let onHello: ((error?: unknown) => void) | null = null
-  const reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
-    if (onHello === null) return onFrame(type, flags, aux, id, bytes, view, start, end)
-    if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
-    onHello()
-  })
-  const socket: Socket = await connectSocket({
-    onread: {
-      buffer,
-      callback: (length: number) => {
-        try {
-          reader.push(buffer, 0, length)
-        } catch (error) {
-          onHello?.(error)
-          socket.destroy(error as Error)
-        }
-        return true
-      },
-    },
-  })
-  const writer = new FrameWriter((chunks, done) => transmit(socket, chunks, done))
-  socket.on('error', () => {})
-  const timer = setTimeout(() => {
-    onHello?.(silent())
-    socket.destroy()
-  }, HELLO_TIMEOUT_MS)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
-      socket.once('close', () => reject(lost()))
-      writer.text(FRAME_HELLO, 0, 0, 0, encodeHello(process.pid), 'latin1')
-    })
-  } finally {
-    onHello = null
-    clearTimeout(timer)
+export async function openConnection(
+  connectSocket: ConnectSocket,
+  events: FrameEvents,
+  delivery: Delivery,
+): Promise<OpenConnection> {
+  const opening = new Opening(events)
+  const asksForRings = delivery === 'rings'
+  if (asksForRings && !hasSharedMemory()) throw noRings('this system has no sealed shared memory')
+  await opening.connect(connectSocket, asksForRings)
+  const rings = await opening.greet(asksForRings)
+  if (asksForRings && rings === null) {
+    opening.socket.destroy()
+    throw noRings('the broker gives none')
   }
-  return { socket, writer }
+  return { socket: opening.socket, writer: opening.writer, rings }
+}
+
+/** connecting ──▶ greeting ──HELLO──▶ open */
+class Opening {
+  socket!: Socket
+  readonly writer: FrameWriter
+  readonly #reader: FrameReader
+  readonly #events: FrameEvents
+  #rings: RingLink | null = null
+  /** Its flags; -1 while the broker has not said HELLO. */
+  #helloFlags = -1
+  #onHello: ((error?: unknown) => void) | null = null
+
+  constructor(events: FrameEvents) {
+    this.#events = events
+    const { onFrame } = events
+    this.#reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
+      if (this.#helloFlags !== -1) return onFrame(type, flags, aux, id, bytes, view, start, end)
+      if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
+      this.#helloFlags = flags
+      this.#onHello?.()
+    })
+    this.writer = new FrameWriter((chunks, done) => {
+      if (this.#rings === null) transmit(this.socket, chunks, done)
+      else this.#rings.send(chunks, done)
+    })
+  }
+
+  async connect(connectSocket: ConnectSocket, isPaused: boolean): Promise<void> {
+    const buffer = Buffer.allocUnsafeSlow(64 * 1024)
+    const callback = (length: number): boolean => {
+      if (this.#rings === null) this.#push(buffer, 0, length)
+      else hear(this.#rings)
+      return true
+    }
+    this.socket = await connectSocket({ onread: { buffer, callback } }, isPaused)
+    this.socket.on('error', () => {})
+  }
+
+  /** Both sides say HELLO; resolves to the rings, if the broker gives any. */
+  async greet(asksForRings: boolean): Promise<RingLink | null> {
+    const { socket } = this
+    const timer = setTimeout(() => {
+      this.#onHello?.(silent())
+      socket.destroy()
+    }, HELLO_TIMEOUT_MS)
+    try {
+      const said = new Promise<void>((resolve, reject) => {
+        this.#onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
+        socket.once('close', () => reject(lost()))
+        this.writer.text(FRAME_HELLO, asksForRings ? HELLO_RINGS : 0, 0, 0, encodeHello(process.pid), 'latin1')
+      })
+      await (asksForRings ? Promise.all([said, this.#receiveRings()]) : said)
+    } finally {
+      this.#onHello = null
+      clearTimeout(timer)
+    }
+    return this.#rings
+  }
+
+  async #receiveRings(): Promise<void> {
+    const { socket } = this
+    const answer = await receiveAnswer(socket, MAX_ANSWER_BYTES)
+    if (answer === undefined) return
+    const { bytes, descriptors } = answer
+    if (bytes.length === 0) return void socket.destroy()
+    try {
+      this.#push(bytes, 0, bytes.length)
+      const [descriptor] = descriptors
+      if (descriptor !== undefined && (this.#helloFlags & HELLO_RINGS) !== 0) this.#rings = this.#openRings(descriptor)
+    } finally {
+      for (const descriptor of descriptors) closeSync(descriptor)
+    }
+    socket.resume()
+    // Until it says that it sleeps nobody rings.
+    if (this.#rings !== null) hear(this.#rings)
+  }
+
+  #openRings(descriptor: number): RingLink {
+    const { socket } = this
+    return new RingLink(mapSharedMemory(descriptor, MEMORY_BYTES), 'owner', {
+      onBytes: (bytes, start, end) => this.#push(bytes, start, end),
+      ringDoorbell: () => ringDoorbell(descriptorOf(socket)),
+      // The broker is trusted; what it can't have written was written by this process.
+      onBroken: (reason) => socket.destroy(new Error(reason)),
+    })
+  }
+
+  #push(bytes: Buffer, start: number, end: number): void {
+    const { writer } = this
+    writer.hold()
+    try {
+      this.#reader.push(bytes, start, end)
+    } catch (error) {
+      this.#onHello?.(error)
+      this.socket.destroy(error as Error)
+    } finally {
+      writer.release(this.#events.isQuiet())
+    }
+  }
+}
+
+/** What is read in one turn at most: answers leave at its end, and the app has other things to do. */
+const MAX_BATCHES = 8
+
+/** The doorbell has been rung: reads until there is nothing left. */
+function hear(rings: RingLink): void {
+  for (let batch = 0; batch < MAX_BATCHES; batch++) {
+    if (!rings.poll() && !rings.sleep()) return
+  }
+  setImmediate(hear, rings)
 }
 
 function transmit(socket: Socket, chunks: Buffer[], done: () => void): void {

@@ -16,6 +16,7 @@ import {
   FRAME_STATUS_REPLY,
   FRAME_UPGRADED,
 } from '../protocol/frames.ts'
+import type { Delivery } from '../rings/delivery.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { ticketKeys } from '../rendezvous/ticket-keys.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
@@ -32,6 +33,8 @@ import type { InheritedSocket } from './listeners.ts'
 import { isAdministrator, notAdministrator } from './authorization.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
+import type { DeliveryOptions } from './peer-channel.ts'
+import { RingWatch } from './ring-watch.ts'
 import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
@@ -44,6 +47,8 @@ export interface BrokerOptions {
   readonly engine: Engine
   /** Where owner processes connect. */
   readonly socketPath: string
+  /** How owners are served; as each of them asks, unless said otherwise. */
+  readonly delivery?: Delivery | undefined
   /** Those not given are HTTP.SYS's. */
   readonly limits?: Partial<ServerLimits>
   /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
@@ -83,6 +88,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   readonly #certificates: Certificates
   readonly #peers = new Set<OwnerPeer>()
   readonly #connections = new Set<ClientConnection>()
+  readonly #delivery: DeliveryOptions
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #isLeaving = false
@@ -94,6 +100,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   private constructor(options: BrokerOptions) {
     this.#options = options
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
+    this.#delivery = { choice: options.delivery, watch: new RingWatch() }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const keyDirectory = options.runtimeDirectory ?? dirname(options.socketPath)
     const secureEngine = new SecureEngine(
@@ -293,7 +300,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   #onPeer(connection: EngineConnection): void {
-    const peer = new OwnerPeer(connection, this)
+    const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
     this.#peers.add(peer)
     this.#claims.admit(peer)

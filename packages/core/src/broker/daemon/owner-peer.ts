@@ -6,7 +6,7 @@ import { encodeConnectionFacts } from '../protocol/connection-facts.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
-import { FrameWriter } from '../protocol/frame-writer.ts'
+import { FrameWriter, encodeText } from '../protocol/frame-writer.ts'
 import {
   CACHE_POLICY_BYTES,
   CONNECTION_ENCRYPTED,
@@ -33,6 +33,7 @@ import {
   FRAME_TRAILERS,
   FRAME_UPGRADE,
   HEADER_BYTES,
+  HELLO_RINGS,
   RELEASE_HOLD,
   RESPONSE_FIXED_BYTES,
   RESPONSE_FLAG_CACHE,
@@ -40,8 +41,11 @@ import {
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
+import type { Delivery } from '../rings/delivery.ts'
 import type { ExchangeSink } from './exchange/exchange-sink.ts'
 import type { Departure } from './request-queue-entry.ts'
+import { PeerChannel } from './peer-channel.ts'
+import type { DeliveryOptions } from './peer-channel.ts'
 import { SlotTable } from './slot-table.ts'
 
 /** What a peer asks of the broker; the rest goes straight between the peer and its exchanges. */
@@ -88,14 +92,19 @@ export class OwnerPeer implements EngineConnectionHandler {
   readonly #connections = new SlotTable<AnnouncedConnection>()
   readonly #reader: FrameReader
   readonly #connection: EngineConnection
+  readonly #channel: PeerChannel
   readonly #host: PeerHost
 
-  constructor(connection: EngineConnection, host: PeerHost) {
+  constructor(connection: EngineConnection, host: PeerHost, delivery: DeliveryOptions) {
     this.#connection = connection
     this.#host = host
     this.credentials = peerCredentials(connection.descriptor)
+    this.#channel = new PeerChannel(connection, delivery, {
+      onFrames: (bytes, start, end) => this.#onFrames(bytes, start, end),
+      onBroken: (reason) => this.violate(broken(reason)),
+    })
     this.writer = new FrameWriter((chunks, done) => {
-      connection.writeChunks(chunks, (isSent) => {
+      this.#channel.send(chunks, (isSent) => {
         const wasFull = this.isFull
         done()
         // What could not be sent makes room, too, when the process has died.
@@ -129,7 +138,16 @@ export class OwnerPeer implements EngineConnectionHandler {
     this.writer.signal(FRAME_DISCONNECT, 0, kind, exchangeId)
   }
 
+  /** How frames go to it and come from it. */
+  get delivery(): Delivery {
+    return this.#channel.delivery
+  }
+
   onData(bytes: Buffer, start: number, end: number): void {
+    if (this.state !== 'closed') this.#channel.onData(bytes, start, end)
+  }
+
+  #onFrames(bytes: Buffer, start: number, end: number): void {
     if (this.state === 'closed') return
     try {
       this.#reader.push(bytes, start, end)
@@ -145,9 +163,18 @@ export class OwnerPeer implements EngineConnectionHandler {
   onDrain(): void {}
 
   onClose(): void {
+    if (this.state !== 'closed') {
+      // A process that has died may have answered just before.
+      this.#channel.drain()
+    }
+    this.#close()
+  }
+
+  #close(): void {
     if (this.state === 'closed') return
     this.state = 'closed'
     this.writer.close()
+    this.#channel.close()
     // First the claims: an exchange that ends may start the next request of its connection, which must not come here.
     this.#host.onPeerClosed(this)
     for (const connection of this.#connections.values()) connection.onPeerForgotten(this)
@@ -159,19 +186,19 @@ export class OwnerPeer implements EngineConnectionHandler {
     if (this.state === 'closed') return
     this.#host.onViolation(this, error)
     this.#connection.destroy()
-    this.onClose()
+    this.#close()
   }
 
   close(): void {
     this.writer.flush()
-    this.#connection.end()
+    this.#channel.end()
   }
 
   readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {
     if (this.state !== 'open') {
       if (this.state !== 'connected') return
       if (type === FRAME_HAND_OVER) this.#onHandOver(bytes.toString('latin1', start + HEADER_BYTES, end))
-      else this.#onHello(type, bytes, start, end)
+      else this.#onHello(type, flags, bytes, start, end)
       return
     }
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
@@ -215,10 +242,13 @@ export class OwnerPeer implements EngineConnectionHandler {
     this.#host.onHandOver(this, name, this.#connection)
   }
 
-  #onHello(type: number, bytes: Buffer, start: number, end: number): void {
+  #onHello(type: number, flags: number, bytes: Buffer, start: number, end: number): void {
     if (type !== FRAME_HELLO) throw broken(`frame type ${type} came before HELLO`)
     // Answered in any case: the other side, too, wants to say clearly that the versions differ.
-    this.writer.text(FRAME_HELLO, 0, 0, 0, encodeHello(process.pid), 'latin1')
+    const payload = encodeHello(process.pid)
+    const hasRings =
+      (flags & HELLO_RINGS) !== 0 && this.#channel.openRings(encodeText(FRAME_HELLO, HELLO_RINGS, payload))
+    if (!hasRings) this.writer.text(FRAME_HELLO, 0, 0, 0, payload, 'latin1')
     this.pid = decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end)).pid
     this.state = 'open'
   }

@@ -69,7 +69,7 @@ export class RequestQueueEntry {
       state: this.isOrphaned ? 'orphaned' : 'serving',
       owners: this.owners.map(({ peer, mode, epoch }) => {
         const since = new Date(epoch).toISOString()
-        return { pid: peer.pid, mode, since, queuedBytes: peer.writer.queuedBytes }
+        return { pid: peer.pid, mode, since, delivery: peer.delivery, queuedBytes: peer.writer.queuedBytes }
       }),
       requests: this.requests,
       waiting: this.#waiting.size,

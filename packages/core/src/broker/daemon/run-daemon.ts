@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
 import { NetEngine } from '../engine/net/net-engine.ts'
+import { deliveryChoice } from '../rings/delivery.ts'
+import type { Delivery } from '../rings/delivery.ts'
 import { configDirectory } from '../rendezvous/config-directory.ts'
 import { EstateFile, readEstate } from '../rendezvous/estate.ts'
 import { publish } from '../rendezvous/generations.ts'
@@ -67,6 +69,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   const privatePath = join(nursery, 's')
   const broker: Broker = await Broker.start({
     engine: new NetEngine(),
+    delivery: readDelivery(),
     socketPath: privatePath,
     limits: readLimits(),
     configDirectory: configDirectory(),
@@ -111,6 +114,15 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   else announceReady()
   await broker.keepPorts(serve?.ports ?? [])
   if (serve?.user !== undefined) becomeUser(serve.user, file)
+}
+
+function readDelivery(): Delivery | undefined {
+  try {
+    return deliveryChoice(process.env)
+  } catch (error) {
+    console.error(`${String(error)}: giving owners what they ask for`)
+    return undefined
+  }
 }
 
 function readLimits(): Partial<ServerLimits> {

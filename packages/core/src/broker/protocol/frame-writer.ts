@@ -42,6 +42,7 @@ export class FrameWriter {
   #chunkBytes = 0
   #usedSlabs: Slab[] = []
   #isScheduled = false
+  #isHeld = false
   #isClosed = false
   readonly #transmit: Transmit
   readonly #flush = (): void => this.flush()
@@ -73,10 +74,7 @@ export class FrameWriter {
     view.setUint8(offset + 5, flags)
     view.setUint16(offset + 6, aux, true)
     view.setUint32(offset + 8, id, true)
-    if (!this.#isScheduled) {
-      this.#isScheduled = true
-      setImmediate(this.#flush)
-    }
+    if (!this.#isScheduled && !this.#isHeld) this.#schedule()
     return offset
   }
 
@@ -116,6 +114,23 @@ export class FrameWriter {
   copy(type: number, flags: number, aux: number, id: number, source: Buffer, start: number, end: number): void {
     const offset = this.reserve(HEADER_BYTES + end - start, type, flags, aux, id)
     source.copy(this.bytes, offset + HEADER_BYTES, start, end)
+  }
+
+  /** Leaves the time to send to {@link FrameWriter.release}, which must follow in the same turn. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  /** Sends what has been collected, now or at the end of the turn. */
+  release(isNow: boolean): void {
+    this.#isHeld = false
+    if (isNow) this.flush()
+    else if (!this.#isScheduled && (this.#chunks.length > 0 || this.#end > this.#start)) this.#schedule()
+  }
+
+  #schedule(): void {
+    this.#isScheduled = true
+    setImmediate(this.#flush)
   }
 
   /** Sends what has been collected now instead of at the end of the turn. */
@@ -179,6 +194,16 @@ export class FrameWriter {
     this.#start = 0
     this.#end = 0
   }
+}
+
+/** A frame with a short text, by itself: for those that can't go through a writer. */
+export function encodeText(type: number, flags: number, payload: string): Buffer {
+  const frame = Buffer.alloc(HEADER_BYTES + payload.length)
+  frame.writeUInt32LE(frame.length, 0)
+  frame[4] = type
+  frame[5] = flags
+  frame.write(payload, HEADER_BYTES, 'latin1')
+  return frame
 }
 
 function recycle(slab: Slab): void {

@@ -46,6 +46,12 @@ export const FRAME_UPGRADE = 25
 /** Forget what was cached for a claim at a path, or below it. */
 export const FRAME_FLUSH = 26
 
+/**
+ * HELLO flag. Owner: it can use rings. Broker: the memory of the rings came with this very frame (SCM_RIGHTS), which is the last
+ * in either direction that goes over the socket; bytes that follow on it are doorbells.
+ */
+export const HELLO_RINGS = 1
+
 /** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
 export const RELEASE_HOLD = 1
 

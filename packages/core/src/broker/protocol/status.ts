@@ -7,6 +7,8 @@ export interface OwnerStatus {
   readonly mode: ClaimMode
   /** When it was claimed, ISO 8601. */
   readonly since: string
+  /** How requests reach it: through its local socket, or through rings in shared memory. */
+  readonly delivery: 'sockets' | 'rings'
   /** Bytes that wait for the process to read them. */
   readonly queuedBytes: number
 }

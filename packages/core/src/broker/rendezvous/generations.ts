@@ -23,16 +23,20 @@ export async function currentSocketPath(directory: string): Promise<string | und
 /**
  * Connects to the current broker; resolves to undefined when there is none, it is dead, or too busy to say.
  *
+ * @param isPaused - the socket is not read before it is resumed
  * @throws HttpSysError `EACCES`, `EMFILE`
  */
 export async function connectToBroker(
   directory: string,
   options: Omit<IpcNetConnectOpts, 'path'>,
+  isPaused = false,
 ): Promise<Socket | undefined> {
   const path = await currentSocketPath(directory)
   if (path === undefined) return undefined
   return new Promise((resolve, reject) => {
     const socket = connect({ ...options, path })
+    // Before it is connected: node:net begins to read at once.
+    if (isPaused) socket.pause()
     socket.once('connect', () => {
       socket.off('error', onError)
       resolve(socket)

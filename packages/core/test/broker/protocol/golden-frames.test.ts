@@ -61,7 +61,7 @@ function peerFrames(act: (peer: OwnerPeer) => void): string {
       done()
     },
   }
-  const peer = new OwnerPeer(connection as never, {} as never)
+  const peer = new OwnerPeer(connection as never, {} as never, { choice: undefined, watch: {} as never })
   act(peer)
   peer.writer.flush()
   return Buffer.concat(sent).toString('hex')

@@ -15,7 +15,10 @@ export interface MachineFacts {
   readonly node: string
   /** Commit of the working tree, with `+changes` when it has uncommitted ones; `unknown` outside of a repository. */
   readonly commit: string
+  /** Versions of the programs that are measured or measure. */
   readonly nginx: string
+  readonly haproxy: string
+  readonly wrk: string
 }
 
 /**
@@ -33,6 +36,9 @@ export function machineFacts(node: string): MachineFacts {
     node: nodeVersion(node),
     commit: commit(),
     nginx: output('nginx', ['-v'])?.replace(/^.*nginx\//s, '') ?? 'not installed',
+    haproxy: /version (\S+)/.exec(output('haproxy', ['-v']) ?? '')?.[1] ?? 'not installed',
+    // wrk fails for want of a URL when it is asked for its version.
+    wrk: /^wrk (\S+)/m.exec(printed('wrk', ['--version']))?.[1] ?? 'not installed',
   }
 }
 
@@ -61,6 +67,11 @@ function osName(): string {
   } catch {
     return type()
   }
+}
+
+function printed(program: string, args: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  return `${stdout ?? ''}${stderr ?? ''}`
 }
 
 function output(program: string, args: readonly string[]): string | undefined {

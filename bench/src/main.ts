@@ -1,95 +1,122 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { canAccount } from './accounting.ts'
-import { chooseLoadGenerator } from './load.ts'
+import { canAccount } from '@httpsys/core/measure'
+import { chooseConditions, type Conditions } from './conditions.ts'
 import { commandLine, machineFacts } from './machine.ts'
-import { type Conditions, killRunning, measure, type Measurement } from './measure.ts'
-import { type BenchOptions, parseOptions, usage, UsageError } from './options.ts'
-import { choosePinning } from './pinning.ts'
+import { type BenchOptions, parseOptions, USAGE, UsageError } from './options.ts'
 import { renderReport, reportLines } from './report.ts'
-import { rotate } from './statistics.ts'
-import { type Variant, VARIANTS } from './variants.ts'
+import { emptyResults, lastRound, readForMore, type Results, writeResults } from './results-file.ts'
+import { killRunning, runRounds } from './run.ts'
+import type { Measurement, Metric, Scenario, Variant } from './scenario.ts'
+import { SCENARIOS } from './scenarios/all.ts'
 
-const SCENARIO = 'hello'
+/** Variants of a smoke test besides those of the first scenario. */
+const SMOKED = /^(httpsys|nginx)$|-1000$/
 
 async function main(args: readonly string[]): Promise<void> {
-  const names = VARIANTS.map((variant) => variant.name)
-  const options = parseOptions(args, names)
-  if (options.help) return console.log(usage(names))
+  const options = parseOptions(
+    args,
+    SCENARIOS.map(({ name }) => name),
+  )
+  if (options.isHelp) return console.log(USAGE)
+  if (options.isList) return list()
   if (!canAccount()) {
     throw new UsageError(
       'This system has no /proc/PID/task/*/schedstat: CPU per request can only be measured on Linux.',
     )
   }
-
   const started = new Date()
   const machine = machineFacts(options.node)
-  const variants = chooseVariants(options)
-  const conditions = chooseConditions(options)
-  const { seconds, warmup, connections } = conditions
+  const conditions = chooseConditions(options, console.log)
+  const { seconds, warmup, connections, load, pinning } = conditions
   console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.os}, ${machine.kernel}, node ${machine.node}`)
-  console.log(`${options.rounds} rounds of ${seconds} s after ${warmup} s of warm-up, ${connections} connections\n`)
+  console.log(`${options.rounds} rounds of ${seconds} s after ${warmup} s of warm-up, ${connections} connections`)
 
-  const measurements = await run(variants, options.rounds, conditions)
-  const lines = reportLines(variants, measurements)
-  console.log(`\n${renderReport(lines)}`)
-
-  const file = options.json ?? defaultFile(started)
-  mkdirSync(dirname(file), { recursive: true })
-  const { load, pinning } = conditions
-  const settings = { rounds: options.rounds, seconds, warmup, connections, load: load.name, pinning: pinning ?? null }
-  const command = commandLine(args)
-  const record = { scenario: SCENARIO, date: started.toISOString(), command, machine, settings, lines, measurements }
-  writeFileSync(file, `${JSON.stringify(record, undefined, 2)}\n`)
-  console.log(`\nRaw numbers: ${file}`)
-  if (lines.some((line) => 'failure' in line)) process.exitCode = 1
-}
-
-/** All variants in turn, round after round, so that a noisy minute meets all of them. */
-async function run(variants: readonly Variant[], rounds: number, conditions: Conditions): Promise<Measurement[]> {
-  const measurements: Measurement[] = []
-  for (let round = 1; round <= rounds; round++) {
-    for (const variant of rotate(variants, round - 1)) {
-      // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
-      const measurement = await measure(variant, round, conditions)
-      measurements.push(measurement)
-      console.log(`round ${round}  ${variant.name.padEnd(16)} ${summary(measurement)}`)
+  const settings = { seconds, warmup, connections, load: load.name, pinning: pinning ?? null }
+  const facts = { date: started.toISOString(), command: commandLine(args), machine, settings }
+  for (const scenario of SCENARIOS.filter(({ name }) => options.scenarios.includes(name))) {
+    const variants = chooseVariants(scenario, options)
+    if (variants.length === 0) {
+      console.log(`\n${scenario.title}: nothing to run here.`)
+      continue
     }
+    console.log(`\n${scenario.title} (${scenario.name})\n${scenario.about}\n`)
+    const file = fileOf(scenario, options, started)
+    const fresh = emptyResults(scenario, variants, facts)
+    const before = options.isMore ? readForMore(file, fresh) : fresh
+    await runScenario(scenario, variants, before, options, conditions, file)
   }
-  return measurements
 }
 
-function summary(measurement: Measurement): string {
+async function runScenario(
+  scenario: Scenario,
+  variants: readonly Variant[],
+  before: Results,
+  options: BenchOptions,
+  conditions: Conditions,
+  file: string,
+): Promise<void> {
+  const measurements: Measurement[] = [...before.measurements]
+  const rounds = { first: lastRound(before) + 1, count: options.rounds }
+  await runRounds(variants, rounds, conditions, (measurement) => {
+    measurements.push(measurement)
+    const { round, variant } = measurement
+    console.log(`round ${round}  ${variant.padEnd(16)} ${describe(measurement, scenario.metrics)}`)
+  })
+  const results = { ...before, measurements }
+  const lines = reportLines(results, measurements)
+  console.log(`\n${renderReport(results, lines)}`)
+  if (lines.some((line) => 'failure' in line)) process.exitCode = 1
+  // What was run to see that it works is nothing to keep.
+  if (options.isSmoke && options.json === undefined) return
+  writeResults(file, results)
+  console.log(`\nRaw numbers: ${file}`)
+}
+
+function describe(measurement: Measurement, metrics: readonly Metric[]): string {
   if ('failure' in measurement) return `failed: ${measurement.failure}`
-  const { cpu, requestsPerSecond } = measurement.figures
-  return `${cpu.toFixed(1)} µs/request at ${Math.round(requestsPerSecond)} requests/s`
+  const { values } = measurement.figures
+  return metrics
+    .flatMap(({ key, title, digits }) => (values[key] === undefined ? [] : `${title} ${values[key].toFixed(digits)}`))
+    .join(', ')
 }
 
-function chooseVariants(options: BenchOptions): Variant[] {
-  const chosen: Variant[] = []
-  for (const variant of VARIANTS) {
-    if (options.variants !== undefined && !options.variants.includes(variant.name)) continue
-    const reason = variant.unavailable()
-    if (reason === undefined) chosen.push(variant)
-    else if (options.variants === undefined) console.log(`Without ${variant.name}: ${reason}.`)
-    else throw new UsageError(`${variant.name} can't run: ${reason}.`)
+function chooseVariants(scenario: Scenario, options: BenchOptions): Variant[] {
+  const asked = options.variants
+  const known = scenario.variants.map(({ name }) => name)
+  const unknown = asked?.find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw new UsageError(`Scenario ${scenario.name} has no variant '${unknown}'. There are ${known.join(', ')}.`)
   }
-  return chosen
+  return scenario.variants.filter((variant) => {
+    if (asked?.includes(variant.name) === false) return false
+    // The first scenario has shown that every peer starts.
+    if (options.isSmoke && asked === undefined && scenario !== SCENARIOS[0] && !SMOKED.test(variant.name)) return false
+    const reason = variant.unavailable()
+    if (reason === undefined) return true
+    if (asked !== undefined) throw new UsageError(`${variant.name} can't run: ${reason}.`)
+    console.log(`Without ${variant.name}: ${reason}.`)
+    return false
+  })
 }
 
-function chooseConditions(options: BenchOptions): Conditions {
-  const { seconds, warmup, connections, node } = options
-  const load = chooseLoadGenerator()
-  if (load.note !== undefined) console.log(`${load.note}.`)
-  const choice = choosePinning()
-  if (choice.pinning === undefined) console.log(`Servers and load generator are not pinned: ${choice.reason}.`)
-  return { seconds, warmup, connections, node, load, pinning: choice.pinning }
+function fileOf({ name }: Scenario, { json, scenarios }: BenchOptions, date: Date): string {
+  const own = `${date.toISOString().slice(0, 16).replace(':', '')}-${name}.json`
+  if (json === undefined) return join(fileURLToPath(new URL('../results/', import.meta.url)), own)
+  return scenarios.length > 1 ? join(json, `${name}.json`) : json
 }
 
-function defaultFile(date: Date): string {
-  const day = date.toISOString().slice(0, 16).replace(/[:]/g, '')
-  return fileURLToPath(new URL(`../results/${day}-${SCENARIO}.json`, import.meta.url))
+function list(): void {
+  for (const { name, title, about, variants } of SCENARIOS) {
+    console.log(`${name}: ${title}\n  ${about}`)
+    for (const variant of variants) {
+      const reason = variant.unavailable()
+      console.log(
+        `  ${variant.name.padEnd(16)} ${variant.title}${reason === undefined ? '' : ` (not here: ${reason})`}`,
+      )
+    }
+    console.log('')
+  }
 }
 
 process.on('exit', killRunning)

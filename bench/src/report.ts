@@ -1,31 +1,24 @@
-import type { Figures, Measurement } from './measure.ts'
-import { median, ratioSpread, type Spread, spreadOf } from './statistics.ts'
+import { median, ratioSpread, type Spread, spreadOf } from '@httpsys/core/measure'
+import type { Figures, Measurement, Metric } from './scenario.ts'
 
-/** What the report needs to know of a variant. */
-export interface ReportedVariant {
-  readonly name: string
-  readonly title: string
-  /** Names of the variants its cost is compared with: the same application without routing, and behind nginx. */
-  readonly plain: string
-  readonly proxied: string
+/** What the report needs to know of a scenario; the results file has it too. */
+export interface Reported {
+  readonly metrics: readonly Metric[]
+  readonly references: readonly string[]
+  readonly variants: readonly { readonly name: string; readonly title: string }[]
 }
 
 /** All rounds of one variant. */
 export interface Summary {
-  /** Microseconds per request. */
-  readonly cpu: Spread
-  /** Median of each role, microseconds per request. */
+  /** By the keys of the metrics. */
+  readonly values: Readonly<Record<string, Spread>>
+  /** Median of each role's part of the first metric. */
   readonly roles: Readonly<Record<string, number>>
-  /** Part spent in the kernel, 0 to 1. */
-  readonly kernelShare: number
-  readonly requestsPerSecond: number
-  /** Milliseconds. */
-  readonly p99: number
   /** The largest of the rounds, in CPUs. */
   readonly foreignLoad: number
-  /** The other variant's CPU divided by this one's, round by round; `undefined` when the other has no numbers. */
-  readonly plainRatio: Spread | undefined
-  readonly proxiedRatio: Spread | undefined
+  /** By the reference's name: how many times better this variant is in the first metric, round by round. */
+  readonly ratios: Readonly<Record<string, Spread>>
+  readonly rounds: number
 }
 
 /** One line of the table: numbers, or why there are none. One bad round spoils all of them. */
@@ -37,45 +30,46 @@ export type ReportLine = { readonly name: string; readonly title: string } & (
 /** Above this the other programs on the machine have probably moved the numbers. */
 const NOISY_LOAD = 0.1
 
-const HEADER = [
-  '',
-  'CPU µs/request',
-  'of which',
-  'kernel',
-  'requests/s',
-  'p99 ms',
-  'foreign',
-  'plain÷this',
-  'nginx÷this',
-]
-
 /** Sums the rounds up, a line for each variant. */
-export function reportLines(variants: readonly ReportedVariant[], measurements: readonly Measurement[]): ReportLine[] {
+export function reportLines(
+  { variants, metrics, references }: Reported,
+  measurements: readonly Measurement[],
+): ReportLine[] {
   const results = new Map(variants.map(({ name }) => [name, resultsOf(name, measurements)]))
-  return variants.map((variant) => {
-    const { name, title } = variant
+  return variants.map(({ name, title }) => {
     const own = results.get(name) ?? 'not measured'
     if (typeof own === 'string') return { name, title, failure: own }
-    const ratioTo = (other: string): Spread | undefined => {
-      const reference = results.get(other)
-      if (other === name || reference === undefined || typeof reference === 'string') return undefined
-      return ratioSpread(cpuOf(reference), cpuOf(own))
+    const ratios: Record<string, Spread> = {}
+    for (const reference of references) {
+      const other = results.get(reference)
+      if (reference === name || other === undefined || typeof other === 'string') continue
+      const ratio = ratioOf(metrics[0], own, other)
+      if (ratio !== undefined) ratios[reference] = ratio
     }
-    const summary = { ...summarize(own), plainRatio: ratioTo(variant.plain), proxiedRatio: ratioTo(variant.proxied) }
-    return { name, title, summary }
+    return { name, title, summary: { ...summarize(own, metrics), ratios } }
   })
 }
 
+/** How many times better one variant is than another; `undefined` when their rounds don't match. */
+function ratioOf(metric: Metric | undefined, own: readonly Figures[], other: readonly Figures[]): Spread | undefined {
+  if (metric === undefined || own.length !== other.length) return undefined
+  const values = (figures: readonly Figures[]): number[] => figures.map((each) => each.values[metric.key] ?? Number.NaN)
+  return metric.better === 'more' ? ratioSpread(values(own), values(other)) : ratioSpread(values(other), values(own))
+}
+
 /** The table and what to know about it. */
-export function renderReport(lines: readonly ReportLine[]): string {
-  const rows = lines.map((line) => ('failure' in line ? [line.title, `failed: ${line.failure}`] : cellsOf(line)))
-  const complete = [HEADER, ...rows.filter((cells) => cells.length === HEADER.length)]
-  const widths = HEADER.map((_, column) => {
+export function renderReport(reported: Reported, lines: readonly ReportLine[]): string {
+  const header = headerOf(reported, lines)
+  const rows = lines.map((line) =>
+    'failure' in line ? [line.title, `failed: ${line.failure}`] : cellsOf(reported, line.title, line.summary, header),
+  )
+  const complete = [header, ...rows.filter((cells) => cells.length === header.length)]
+  const widths = header.map((_, column) => {
     // A failure's text is as long as it is and must not widen the column below.
     const measured = column === 0 ? rows : complete
     return Math.max(...measured.map((cells) => cells[column]?.length ?? 0))
   })
-  const table = [HEADER, ...rows].map((cells) =>
+  const table = [header, ...rows].map((cells) =>
     cells
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
@@ -84,25 +78,38 @@ export function renderReport(lines: readonly ReportLine[]): string {
   return [...table, '', ...footnotes(lines)].join('\n')
 }
 
-function cellsOf({ title, summary }: { title: string; summary: Summary }): string[] {
-  const { cpu, roles, kernelShare, requestsPerSecond, p99, foreignLoad, plainRatio, proxiedRatio } = summary
-  const parts = Object.entries(roles).toSorted(([a], [b]) => (a < b ? -1 : 1))
+/** Heads of the columns: the first metric with its parts, the others, then the ratios. */
+function headerOf({ metrics, references }: Reported, lines: readonly ReportLine[]): string[] {
+  const [first, ...others] = metrics
+  const hasRoles = lines.some((line) => 'summary' in line && Object.keys(line.summary.roles).length > 1)
+  return [
+    '',
+    first?.title ?? '',
+    ...(hasRoles ? ['of which'] : []),
+    ...others.map(({ title }) => title),
+    'foreign',
+    ...references.map((name) => `vs ${name}`),
+  ]
+}
+
+function cellsOf(reported: Reported, title: string, summary: Summary, header: readonly string[]): string[] {
+  const [first, ...others] = reported.metrics
+  const parts = Object.entries(summary.roles).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const roles = parts.length < 2 ? '' : parts.map(([role, value]) => `${role} ${value.toFixed(1)}`).join(' + ')
+  const { foreignLoad, values, ratios } = summary
   return [
     title,
-    spreadText(cpu, 1),
-    parts.length < 2 ? '' : parts.map(([role, value]) => `${role} ${value.toFixed(1)}`).join(' + '),
-    `${Math.round(kernelShare * 100)}%`,
-    String(Math.round(requestsPerSecond)),
-    p99.toFixed(1),
+    first === undefined ? '' : spreadText(values[first.key], first.digits),
+    ...(header.includes('of which') ? [roles] : []),
+    ...others.map(({ key, digits }) => values[key]?.median.toFixed(digits) ?? ''),
     `${Math.round(foreignLoad * 100)}%${foreignLoad > NOISY_LOAD ? ' !' : ''}`,
-    plainRatio === undefined ? '' : spreadText(plainRatio, 2),
-    proxiedRatio === undefined ? '' : spreadText(proxiedRatio, 2),
+    ...reported.references.map((name) => spreadText(ratios[name], 2)),
   ]
 }
 
 function footnotes(lines: readonly ReportLine[]): string[] {
   const notes = [
-    'Median of the rounds (smallest..largest). Ratios are taken within each round; above 1 this variant costs less.',
+    'Median of the rounds (smallest..largest). Ratios are taken within each round; above 1 the variant is better, by the first column.',
   ]
   if (lines.some((line) => 'summary' in line && line.summary.foreignLoad > NOISY_LOAD)) {
     notes.push('! Other programs used much CPU in a round: trust the ratios more than the numbers, or run again.')
@@ -121,23 +128,24 @@ function resultsOf(variant: string, measurements: readonly Measurement[]): reado
   return figures.length === 0 ? 'not measured' : figures
 }
 
-function summarize(figures: readonly Figures[]): Omit<Summary, 'plainRatio' | 'proxiedRatio'> {
+function summarize(figures: readonly Figures[], metrics: readonly Metric[]): Omit<Summary, 'ratios'> {
   const roles = new Set(figures.flatMap((each) => Object.keys(each.roles)))
-  const middle = (pick: (each: Figures) => number): number => median(figures.map(pick))
+  const values: Record<string, Spread> = {}
+  for (const { key } of metrics) {
+    const measured = figures.flatMap((each) => each.values[key] ?? [])
+    if (measured.length > 0) values[key] = spreadOf(measured)
+  }
   return {
-    cpu: spreadOf(cpuOf(figures)),
-    roles: Object.fromEntries([...roles].map((role) => [role, middle((each) => each.roles[role] ?? 0)])),
-    kernelShare: middle((each) => each.kernelShare),
-    requestsPerSecond: middle((each) => each.requestsPerSecond),
-    p99: middle((each) => each.p99),
+    values,
+    roles: Object.fromEntries([...roles].map((role) => [role, median(figures.map((each) => each.roles[role] ?? 0))])),
     foreignLoad: Math.max(...figures.map((each) => each.foreignLoad)),
+    rounds: figures.length,
   }
 }
 
-function cpuOf(figures: readonly Figures[]): number[] {
-  return figures.map((each) => each.cpu)
-}
-
-function spreadText(spread: Spread, digits: number): string {
-  return `${spread.median.toFixed(digits)} (${spread.min.toFixed(digits)}..${spread.max.toFixed(digits)})`
+function spreadText(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined) return ''
+  const { median: middle, min, max } = spread
+  if (min === max) return middle.toFixed(digits)
+  return `${middle.toFixed(digits)} (${min.toFixed(digits)}..${max.toFixed(digits)})`
 }

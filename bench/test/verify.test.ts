@@ -2,14 +2,19 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { createHello } from '../src/servers/hello.ts'
-import { verifyAnswers } from '../src/verify.ts'
+import { createHello, HELLO } from '../src/apps/hello.ts'
+import { verifyAnswers, verifyOwners } from '../src/verify.ts'
+
+const OWNERS = [1, 2, 3, 4, 5, 6, 7, 8]
+const requests = OWNERS.map((owner) => ({ method: 'GET', path: `/${owner}/` }))
 
 async function check(handler: RequestListener, routes: boolean): Promise<void> {
   await using server = createServer(handler)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  await verifyAnswers((server.address() as AddressInfo).port, routes)
+  const { port } = server.address() as AddressInfo
+  await verifyAnswers({ port, tls: false }, requests, { answerBytes: HELLO.length, routes })
+  if (routes) await verifyOwners(port, OWNERS)
 }
 
 const owners = Array.from({ length: 9 }, (_, owner) => createHello(String(owner)))
@@ -35,7 +40,7 @@ describe('the check before a measurement', () => {
       '/5/ was answered by 6',
     ],
     ['a status is bad', (_, response) => response.writeHead(502).end('Bad Gateway'), '/1/ answered 502: Bad Gateway'],
-    ['a body is another', (_, response) => response.end('Hello'), "/1/ answered 'Hello'"],
+    ['a body is another', (_, response) => response.end('Hello'), "/1/ answered 5 bytes, not 13: 'Hello'"],
     [
       'a measured response carries the owner',
       (request, response) => {

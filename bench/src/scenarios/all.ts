@@ -1,0 +1,28 @@
+import type { Scenario } from '../scenario.ts'
+import { body16m, body64k, upload } from './bodies.ts'
+import { express, fastify, koa } from './frameworks.ts'
+import { browser, few, mix, moderate, single } from './hello.ts'
+import { idle } from './idle.ts'
+import { prefixes } from './prefixes.ts'
+import { startUp } from './start-up.ts'
+import { chat, echo } from './websockets.ts'
+
+/** Every scenario, the default one first. */
+export const SCENARIOS: readonly Scenario[] = [
+  mix,
+  single,
+  browser,
+  few,
+  moderate,
+  express,
+  koa,
+  fastify,
+  body64k,
+  body16m,
+  upload,
+  echo,
+  chat,
+  idle,
+  startUp,
+  prefixes,
+]

@@ -1,0 +1,92 @@
+import { builtInLoad, type HttpRequest, loadFailure, type LoadResult } from '@httpsys/core/measure'
+import type { AppName } from '../apps/app.ts'
+import type { Peer, PeerOptions } from '../peers/peer.ts'
+import type { Figures, Launch, Scenario } from '../scenario.ts'
+import { BYTE_METRICS, byteFigures, countFigures, countMetrics, underLoad } from '../under-load.ts'
+import { verifyAnswers } from '../verify.ts'
+
+/** A scenario that asks an app the same over HTTP/1.1, again and again. */
+export interface HttpScenarioSpec {
+  readonly name: string
+  readonly title: string
+  readonly about: string
+  readonly app: AppName
+  readonly peers: readonly Peer[]
+  readonly references: readonly string[]
+  readonly options?: PeerOptions
+  /** Owners whose prefixes are asked. @defaultValue all */
+  readonly owners?: readonly number[]
+  /** The request, with its path below the prefix. */
+  readonly request?: Partial<HttpRequest>
+  /** Bytes of the body of each answer. */
+  readonly answerBytes: number
+  /** Measured in bytes and not in requests: which way they go. */
+  readonly bytes?: 'up' | 'down'
+  /** Few clients move large bodies; more only hold memory. */
+  readonly connections?: number
+  /** Requests a second that are sent whatever comes back. @defaultValue as many as come */
+  readonly rate?: number
+}
+
+/** What code that has just been started can do, on any machine. */
+const SMOKE_RATE = 100
+
+/** The scenario of a specification: a variant for each peer. */
+export function httpScenario(spec: HttpScenarioSpec): Scenario {
+  const { name, title, about, app, peers, references, bytes } = spec
+  return {
+    name,
+    title,
+    about,
+    references,
+    metrics: bytes === undefined ? countMetrics('request') : BYTE_METRICS,
+    variants: peers.map((peer) => ({
+      name: peer.name,
+      title: peer.title(app),
+      unavailable: () => peer.unavailable(),
+      measure: (launch) => measureHttp(launch, peer, spec),
+    })),
+  }
+}
+
+async function measureHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): Promise<Figures> {
+  const { app, options = {}, owners = launch.conditions.owners, answerBytes, bytes, request } = spec
+  const rate = spec.rate !== undefined && launch.conditions.isSmoke ? SMOKE_RATE : spec.rate
+  const port = await peer.start(launch, app, options)
+  const requests = owners.map((owner) => requestOf(owner, request))
+  const tls = options.tls === true
+  await verifyAnswers({ port, tls }, requests, { answerBytes, routes: peer.routes })
+
+  const { load, pinning } = launch.conditions
+  const connections = Math.min(spec.connections ?? Number.POSITIVE_INFINITY, launch.conditions.connections)
+  const generator = rate === undefined ? load : builtInLoad
+  const measured = await underLoad(launch, async (seconds) => {
+    const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu }
+    const result = await generator.run(rate === undefined ? target : { ...target, rate })
+    const failure = loadFailure(result) ?? lateness(result, rate)
+    if (failure !== undefined) throw new Error(failure)
+    const { p50, p99, p999 } = result
+    const size = bytes === 'up' ? (requests[0]?.body?.length ?? 0) * result.requests : result.bytes
+    return { count: result.requests, bytes: size, seconds: result.seconds, latency: { p50, p99, p999 } }
+  })
+  return bytes === undefined ? countFigures(measured) : byteFigures(measured)
+}
+
+/** A generator that could not send what was asked for has measured something else. */
+function lateness(result: LoadResult, rate: number | undefined): string | undefined {
+  const reached = result.requests / result.seconds
+  if (rate === undefined || reached > rate * 0.97) return undefined
+  return `${Math.round(reached)} requests/s answered of ${rate}: overloaded`
+}
+
+function requestOf(
+  owner: number,
+  { method = 'GET', path = '', headers, body }: Partial<HttpRequest> = {},
+): HttpRequest {
+  return {
+    method,
+    path: `/${owner}/${path}`,
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body }),
+  }
+}

@@ -2,11 +2,12 @@ import { HttpSysError } from '../base/errors.ts'
 import { completeQueueSettings } from '../base/queue-settings.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { ExchangeListener, PortReservation, QueueBackend, RequestQueue } from '../queue/exchange.ts'
+import { AttachedUrls } from './attached-urls.ts'
 import { IoContext } from './io-context.ts'
-import { queueNameOf } from './queue-names.ts'
+import { createNamedQueue, openNamedQueue } from './named-queues.ts'
 import { QueueMember } from './queue-member.ts'
 import type { MemberHome } from './queue-member.ts'
-import { RequestQueueHandle } from './request-queue.ts'
+import type { RequestQueueHandle } from './request-queue.ts'
 import { ServerSession } from './server-session.ts'
 import { UrlGroup } from './url-group.ts'
 import { registerUrls } from './urls.ts'
@@ -33,6 +34,8 @@ export class NativeBackend implements QueueBackend, MemberHome {
   /** By the prefix's key; those that still receive. */
   readonly #members = new Map<string, QueueMember>()
   readonly #groups = new Map<QueueMember, UrlGroup>()
+  /** Of those whose queue another process has made. */
+  readonly #attached = new Map<QueueMember, AttachedUrls>()
 
   constructor({ load, receives }: NativeBackendOptions) {
     this.#load = load
@@ -59,6 +62,8 @@ export class NativeBackend implements QueueBackend, MemberHome {
 
   onLeaving(member: QueueMember): boolean {
     if (this.#members.get(member.prefix.key) === member) this.#members.delete(member.prefix.key)
+    this.#attached.get(member)?.stop()
+    this.#attached.delete(member)
     this.#groups.get(member)?.removeAll()
     return true
   }
@@ -71,7 +76,7 @@ export class NativeBackend implements QueueBackend, MemberHome {
   #open(prefix: UrlPrefix, listener: ExchangeListener): RequestQueue {
     const known = this.#members.get(prefix.key)
     if (known !== undefined) return joinHere(known, prefix, listener)
-    const member = prefix.port === 0 ? this.#createOnFreePort(prefix) : this.#create(prefix)
+    const member = prefix.port === 0 ? this.#createOnFreePort(prefix) : this.#createOrAttach(prefix)
     const queue = member.join(member.prefix, listener)
     member.start(this.#receives)
     return queue
@@ -89,24 +94,49 @@ export class NativeBackend implements QueueBackend, MemberHome {
     }
   }
 
+  /** `attach` joins the process that has the prefix; nobody can take it from another process, since HTTP.SYS lets nobody. */
+  #createOrAttach(prefix: UrlPrefix): QueueMember {
+    try {
+      return this.#create(prefix)
+    } catch (error) {
+      if (prefix.mode !== 'attach' || (error as HttpSysError).code !== 'EADDRINUSE') throw error
+      const handle = openNamedQueue(this.#io!, prefix)
+      // Another program has the port, or the prefix without a queue of ours.
+      if (handle === undefined) throw error
+      return this.#attach(prefix, handle)
+    }
+  }
+
   #create(prefix: UrlPrefix): QueueMember {
-    const api = (this.#io ??= new IoContext(this.#load())).api
-    const session = (this.#session ??= new ServerSession(api))
-    const settings = completeQueueSettings(prefix.settings)
-    const handle = new RequestQueueHandle(api, this.#io.port, queueNameOf(prefix), 'create')
+    this.#io ??= new IoContext(this.#load())
+    const handle = createNamedQueue(this.#io, prefix)
+    return this.#addMember(prefix, handle, (group) => {
+      handle.configure(completeQueueSettings(prefix.settings))
+      registerUrls(group, prefix)
+    })
+  }
+
+  #attach(prefix: UrlPrefix, handle: RequestQueueHandle): QueueMember {
+    const member = this.#addMember(prefix, handle, () => {})
+    this.#attached.set(member, new AttachedUrls(this.#groups.get(member)!, prefix))
+    return member
+  }
+
+  #addMember(prefix: UrlPrefix, handle: RequestQueueHandle, register: (group: UrlGroup) => void): QueueMember {
+    const io = this.#io!
     let group: UrlGroup | undefined
     try {
-      handle.configure(settings)
-      group = new UrlGroup(api, session, prefix.href)
-      group.configure(settings)
+      this.#session ??= new ServerSession(io.api)
+      group = new UrlGroup(io.api, this.#session, prefix.href)
+      group.configure(completeQueueSettings(prefix.settings))
       group.bind(handle)
-      registerUrls(group, prefix)
+      register(group)
     } catch (error) {
       group?.close()
       handle.close()
       throw error
     }
-    const member = new QueueMember(this.#io, this, handle, prefix)
+    const member = new QueueMember(io, this, handle, prefix)
     this.#members.set(prefix.key, member)
     this.#groups.set(member, group)
     return member

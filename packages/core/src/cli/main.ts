@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { HttpSysError } from '../base/errors.ts'
 import { queryStatus } from '../broker/client/query-status.ts'
 import { upgradeBroker } from '../broker/client/upgrade.ts'
@@ -14,6 +16,7 @@ import { sslcert } from './sslcert.ts'
 import { status } from './status.ts'
 import { upgrade } from './upgrade.ts'
 import { urlacl } from './urlacl.ts'
+import { windowsAdvice } from './windows.ts'
 
 const USAGE = `httpsys status [--json]
 
@@ -54,9 +57,16 @@ httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app
   --no-strip  the app sees URLs with the prefix
 `
 
+/** As the machine's store of Windows knows a certificate. */
+function thumbprintOf(file: string): string {
+  return new X509Certificate(readFileSync(file)).fingerprint.replaceAll(':', '')
+}
+
 const [command, ...rest] = process.argv.slice(2)
 try {
-  if (command === 'run') run(rest)
+  const advice = process.platform === 'win32' ? windowsAdvice(process.argv.slice(2), thumbprintOf) : undefined
+  if (advice !== undefined) process.stdout.write(advice)
+  else if (command === 'run') run(rest)
   else if (command === 'status') await status(rest, queryStatus)
   else if (command === 'serve') await serve(rest, runDaemon)
   else if ((command === 'add' || command === 'delete' || command === 'show') && rest[0] === 'urlacl') {

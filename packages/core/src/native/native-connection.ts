@@ -1,3 +1,4 @@
+import type { TlsInfo } from '../base/tls-info.ts'
 import type { ExchangeListener, QueueConnection } from '../queue/exchange.ts'
 import type { CompletionPort } from './completion-port.ts'
 import { ERROR_OPERATION_ABORTED } from './constants.ts'
@@ -6,6 +7,7 @@ import type { MemoryBlock } from './memory-block.ts'
 import type { NativeExchange } from './native-exchange.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
 import { localAddressOf, remoteAddressOf } from './socket-address.ts'
+import { readTls } from './tls-facts.ts'
 import type { Win32Api, Win32Status } from './win32-api.ts'
 
 /** How soon a connection that nobody waits for is watched nevertheless, so that it is not remembered for ever. */
@@ -22,6 +24,7 @@ export class NativeConnection implements QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
+  readonly tls: TlsInfo | undefined
   /** Another connection whose id has the same lower half. */
   next: NativeConnection | null = null
   state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'
@@ -34,7 +37,7 @@ export class NativeConnection implements QueueConnection {
   readonly listeners: ExchangeListener[] = []
   readonly #table: ConnectionTable
 
-  constructor(table: ConnectionTable, queue: RequestQueueHandle, block: MemoryBlock) {
+  constructor(api: Win32Api, table: ConnectionTable, queue: RequestQueueHandle, block: MemoryBlock) {
     this.#table = table
     this.queue = queue
     // SAFETY: called while the request is decoded; constants of the struct.
@@ -47,7 +50,8 @@ export class NativeConnection implements QueueConnection {
     this.remotePort = remote.port
     this.localAddress = local.address
     this.localPort = local.port
-    this.encrypted = block.readAddress(HTTP_REQUEST.pSslInfo) !== 0
+    this.tls = readTls(api, queue, block)
+    this.encrypted = this.tls !== undefined
   }
 
   add(exchange: NativeExchange, listener: ExchangeListener): void {
@@ -104,7 +108,7 @@ export class ConnectionTable {
       if (known.state === 'unwatched') this.#watch(known)
       return known
     }
-    const connection = new NativeConnection(this, queue, block)
+    const connection = new NativeConnection(this.#api, this, queue, block)
     connection.next = first ?? null
     this.#byLow.set(low, connection)
     this.#unwatched.push(connection)

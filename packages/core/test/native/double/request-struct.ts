@@ -190,10 +190,13 @@ function writeChunk(image: Image, piece: Buffer): void {
 export class PretendedTls {
   readonly certificate: Buffer | null
   readonly serverName: string
+  /** CertFlags: what is wrong with the certificate, 0 for nothing. */
+  readonly problem: number
 
-  constructor(certificate: Buffer | null, serverName: string) {
+  constructor(certificate: Buffer | null, serverName: string, problem = 0) {
     this.certificate = certificate
     this.serverName = serverName
+    this.problem = problem
   }
 
   write(image: Image): void {
@@ -217,6 +220,7 @@ export class PretendedTls {
   }
 
   #writeCertificate(image: Image, at: number, certificate: Buffer): void {
+    image.u32(at + offsetOf('HTTP_SSL_CLIENT_CERT_INFO', 'CertFlags'), this.problem)
     image.u32(at + offsetOf('HTTP_SSL_CLIENT_CERT_INFO', 'CertEncodedSize'), certificate.length)
     image.point(at + offsetOf('HTTP_SSL_CLIENT_CERT_INFO', 'pCertEncoded'), image.append(certificate))
   }

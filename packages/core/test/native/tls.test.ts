@@ -1,0 +1,73 @@
+import { X509Certificate } from 'node:crypto'
+import { expect, test, vi } from 'vitest'
+import type { TlsInfo } from '../../src/base/tls-info.ts'
+import { UrlPrefix } from '../../src/base/url-prefix.ts'
+import { NativeBackend } from '../../src/native/native-backend.ts'
+import type { QueueConnection } from '../../src/queue/exchange.ts'
+import { selfSigned } from '../../src/x509/self-signed.ts'
+import { freePort } from '../support/free-port.ts'
+import { WireClient } from '../support/wire-client.ts'
+import { Machine } from './double/machine.ts'
+import { PretendedTls } from './double/request-struct.ts'
+import type { Whims } from './double/whims.ts'
+
+const DER = new X509Certificate(selfSigned(['client.example']).cert).raw
+
+/** What a backend tells of the connection of one request. */
+async function connectionOf(tls: PretendedTls | null, whims: Partial<Whims> = {}): Promise<QueueConnection> {
+  await using machine = new Machine(whims)
+  const backend = new NativeBackend({ load: () => machine.start().api })
+  const port = await freePort()
+  if (tls !== null) machine.tls.set(port, tls)
+  const nothing = (): void => {}
+  let found: QueueConnection | undefined
+  const queue = await backend.open(UrlPrefix.parse(`http://localhost:${port}/`), {
+    onRequest(exchange) {
+      found = exchange.connection
+      exchange.sendResponse(200, 'OK', '', 0, 0, null, null, true)
+    },
+    onBody: nothing,
+    onBodyEnd: nothing,
+    onWritable: nothing,
+    onDisconnect: nothing,
+    onLost: nothing,
+    onConnectionClosed: nothing,
+    onQueueRevoked: nothing,
+    onQueueLost: nothing,
+  })
+  const client = await WireClient.send(port, { path: '/' })
+  await client.response({ complete: true })
+  await queue.shutdown()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  return found!
+}
+
+test('a client without TLS has no TLS facts', async () => {
+  expect(await connectionOf(null)).toMatchObject({ encrypted: false, tls: undefined })
+})
+
+test('a client that shows a certificate that Windows trusts is authorized', async () => {
+  const { encrypted, tls } = await connectionOf(new PretendedTls(DER, 'shop.example'))
+  expect(encrypted).toBe(true)
+  expect(tls).toMatchObject({ authorized: true, authorizationError: null, servername: 'shop.example' })
+  expect(tls!.peerCertificates).toEqual([DER])
+})
+
+test.each([
+  [0x800b_0109, 'SELF_SIGNED_CERT_IN_CHAIN'],
+  [0x800b_0101, 'CERT_HAS_EXPIRED'],
+  [0x800b_ffff, 'CERT_UNTRUSTED'],
+])('a client whose certificate has the problem %i is not: %s', async (flags, code) => {
+  const { tls } = await connectionOf(new PretendedTls(DER, 'shop.example', flags))
+  expect(tls).toMatchObject({ authorized: false, authorizationError: code } satisfies Partial<TlsInfo>)
+})
+
+test('a client without a certificate is not authorized, and nothing is wrong', async () => {
+  const { tls } = await connectionOf(new PretendedTls(null, ''))
+  expect(tls).toMatchObject({ authorized: false, authorizationError: null, servername: false, peerCertificates: [] })
+})
+
+test('a Windows that does not tell the server name tells the rest', async () => {
+  const { tls } = await connectionOf(new PretendedTls(DER, 'shop.example'), { isRecent: false })
+  expect(tls).toMatchObject({ authorized: true, servername: false })
+})

@@ -10,6 +10,7 @@ import { readReservations, writeReservations } from '../broker/rendezvous/reserv
 import { runtimeDirectory } from '../broker/rendezvous/runtime-directory.ts'
 import { readSslCertificates, writeSslCertificates } from '../broker/rendezvous/ssl-certificates.ts'
 import { idOfGroup, idsOfUser } from '../broker/rendezvous/users.ts'
+import { measure } from './measure.ts'
 import { run } from './run.ts'
 import { serve } from './serve.ts'
 import { sslcert } from './sslcert.ts'
@@ -55,6 +56,12 @@ httpsys run --prefix /2/ [--base http://localhost:8080] [--no-strip] -- node app
   --prefix    a path (/2/), a full prefix (http://*:80/2/), ports with their prefixes (3000=/2/,3001=/admin/), or auto
   --base      what short prefixes are put on                                  [HTTPSYS_BASE, http://localhost:8080]
   --no-strip  the app sees URLs with the prefix
+
+httpsys measure [--vms 1250 --monthly 460.80] [--path /] [--owners 8] [--connections 64] [--rounds 3] [--seconds 4] [--warmup 8]
+                -- node app.js
+
+  What a request costs the program alone, on a shared port, and behind nginx and http-proxy where they are installed; with --vms and
+  --monthly what that is a year. The program listens on the port that PORT names. Linux only.
 `
 
 /** As the machine's store of Windows knows a certificate. */
@@ -67,6 +74,7 @@ try {
   const advice = process.platform === 'win32' ? windowsAdvice(process.argv.slice(2), thumbprintOf) : undefined
   if (advice !== undefined) process.stdout.write(advice)
   else if (command === 'run') run(rest)
+  else if (command === 'measure') await measure(rest)
   else if (command === 'status') await status(rest, queryStatus)
   else if (command === 'serve') await serve(rest, runDaemon)
   else if ((command === 'add' || command === 'delete' || command === 'show') && rest[0] === 'urlacl') {

@@ -1,0 +1,143 @@
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, createServer, get } from 'node:http'
+import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { UrlPrefix } from '../../src/base/url-prefix.ts'
+import { flushResponseCache } from '../../src/http/flush-response-cache.ts'
+import { installListenHook } from '../../src/http/listen-hook.ts'
+import { NativeBackend } from '../../src/native/native-backend.ts'
+import type { HttpApi } from '../../src/native/win32-api.ts'
+import { selfSigned } from '../../src/x509/self-signed.ts'
+import { freePort } from '../support/free-port.ts'
+import { Machine } from './double/machine.ts'
+import { PretendedTls } from './double/request-struct.ts'
+
+process.setMaxListeners(0)
+
+let machine: Machine
+let backend: NativeBackend
+let server: Server
+let port: number
+const agent = new Agent({ keepAlive: true })
+const calls = new Map<string, number>()
+
+// The hook is installed once in a process; each test has a machine of its own.
+installListenHook({ open: (prefix, listener) => backend.open(prefix, listener), reserve: () => undefined })
+
+beforeEach(async () => {
+  calls.clear()
+  machine = new Machine({ seed: 11 })
+  backend = new NativeBackend({
+    load: () => {
+      const { api } = machine.start()
+      return { ...api, http: counted(api.http) }
+    },
+  })
+  port = await freePort()
+  server = createServer()
+})
+afterEach(async () => {
+  server.close()
+  server.closeAllConnections()
+  agent.destroy()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await machine[Symbol.asyncDispose]()
+})
+
+function counted(http: HttpApi): HttpApi {
+  const entries = Object.entries(http).map(([name, func]: [string, ((...args: unknown[]) => number) | undefined]) => [
+    name,
+    func === undefined
+      ? undefined
+      : (...args: unknown[]) => {
+          calls.set(name, (calls.get(name) ?? 0) + 1)
+          return func(...args)
+        },
+  ])
+  return Object.fromEntries(entries) as HttpApi
+}
+
+async function listen(): Promise<void> {
+  server.listen(UrlPrefix.parse(`http://localhost:${port}/`))
+  await once(server, 'listening')
+  expect((server.address() as AddressInfo).port).toBe(port)
+}
+
+async function ask(headers: IncomingHttpHeaders = {}): Promise<string> {
+  const request = get({ host: '127.0.0.1', port, path: '/', headers: { host: 'localhost', ...headers }, agent })
+  const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream]
+  let text = ''
+  for await (const chunk of response) text += String(chunk)
+  return text
+}
+
+test.each([
+  ['a text', Buffer.from('grüße'), false],
+  ['bytes', Buffer.from([0, 1, 254, 255]), true],
+  ['200 KiB', Buffer.alloc(200 * 1024, 'much'), true],
+])('ws, unmodified, echoes %s over an opaque connection', async (_what, sent, binary) => {
+  const sockets = new WebSocketServer({ server })
+  sockets.on('connection', (peer) => peer.on('message', (data, isBinary) => peer.send(data, { binary: isBinary })))
+  await listen()
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: { host: 'localhost' } })
+  await once(client, 'open')
+  client.send(sent, { binary })
+  const [data, isBinary] = (await once(client, 'message')) as [Buffer, boolean]
+  expect(isBinary).toBe(binary)
+  expect(data.equals(sent)).toBe(true)
+  client.close(1000)
+  expect((await once(client, 'close'))[0]).toBe(1000)
+})
+
+test('a request whose head does not fit into the buffer is received again, whole', async () => {
+  server.on('request', (req, res) => res.end(`${req.headers['x-large']!.length} ${String(req.headers['x-last'])}`))
+  await listen()
+  expect(await ask({ 'x-large': 'a'.repeat(30_000), 'x-last': 'end' })).toBe('30000 end')
+})
+
+test('many small writes of one turn leave in a few calls', async () => {
+  server.on('request', (_req, res) => {
+    for (let count = 0; count < 100; count++) res.write('ab')
+    res.end()
+  })
+  await listen()
+  expect(await ask()).toBe('ab'.repeat(100))
+  const sends = (calls.get('HttpSendHttpResponse') ?? 0) + (calls.get('HttpSendResponseEntityBody') ?? 0)
+  expect(sends).toBeLessThan(100)
+})
+
+test('a response with a cache policy is asked of the app once, until it is flushed', async () => {
+  let asked = 0
+  server.on('request', (_req, res) => {
+    res.cachePolicy = { ttl: 60 }
+    res.end(`answer ${++asked}`)
+  })
+  await listen()
+  expect(await ask()).toBe('answer 1')
+  expect(await ask()).toBe('answer 1')
+  await flushResponseCache(`http://localhost:${port}/`)
+  expect(await ask()).toBe('answer 2')
+})
+
+test('an app sees the certificate of its client on req.socket', async () => {
+  const { cert } = selfSigned(['client.example'])
+  machine.tls.set(port, new PretendedTls(new X509Certificate(cert).raw, 'shop.example'))
+  server.on('request', (req, res) => {
+    const socket = req.socket as TLSSocket & { servername: string }
+    const { fingerprint256 } = socket.getPeerCertificate()
+    res.end(JSON.stringify([socket.encrypted, socket.authorized, socket.servername, fingerprint256]))
+  })
+  await listen()
+  expect(JSON.parse(await ask())).toEqual([true, true, 'shop.example', new X509Certificate(cert).fingerprint256])
+})
+
+test('a connection whose requests are answered at once is not watched', async () => {
+  server.on('request', (_req, res) => res.end('done'))
+  await listen()
+  expect(await ask()).toBe('done')
+  expect(calls.get('HttpWaitForDisconnectEx')).toBeUndefined()
+})

@@ -14,9 +14,21 @@ export async function status(args: string[], query: () => Promise<BrokerStatus |
   else process.stdout.write(found === undefined ? 'no broker runs\n' : describe(found))
 }
 
-function describe({ pid, version, node, engine, uptime, ports, queues, connections, reasons }: BrokerStatus): string {
+function describe({
+  pid,
+  version,
+  node,
+  engine,
+  engineNote,
+  uptime,
+  ports,
+  queues,
+  connections,
+  reasons,
+}: BrokerStatus): string {
   const lines = [
     `broker ${version}, process ${pid}, ${engine} engine on Node ${node}, up ${uptime} s, ${connections} connections`,
+    ...(engineNote === undefined ? [] : [`not on io_uring: ${engineNote}`]),
     ...ports.map(({ port, addresses }) => `port ${port} on ${addresses.join(', ')}`),
     '',
     ...table([['PREFIX', 'OWNERS', 'REQUESTS', 'WAITING', 'CONNECTIONS'], ...queues.map(rowOf)]),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Broker } from '../../src/broker/daemon/broker.ts'
 import type { BrokerOptions } from '../../src/broker/daemon/broker.ts'
-import { NetEngine } from '../../src/broker/engine/net/net-engine.ts'
+import { openEngine } from '../../src/broker/engine/open-engine.ts'
 import { publish } from '../../src/broker/rendezvous/generations.ts'
 
 /** A broker in this process, in a runtime directory of its own, which `HTTPSYS_RUNTIME_DIR` names until it is closed. */
@@ -20,7 +20,7 @@ export async function startBroker(options: Partial<BrokerOptions> = {}): Promise
   const violations: unknown[] = []
   const socketPath = join(directory, 'private.sock')
   const broker = await Broker.start({
-    engine: new NetEngine(),
+    engine: openEngine(process.env['HTTPSYS_ENGINE']).engine,
     socketPath,
     configDirectory: directory,
     onViolation: (_pid, error) => violations.push(error),

@@ -45,6 +45,8 @@ import type { SecureHost } from './tls/secure-engine.ts'
 /** Settings of a {@link Broker}. */
 export interface BrokerOptions {
   readonly engine: Engine
+  /** Why it is not the better one. */
+  readonly engineNote?: string | undefined
   /** Where owner processes connect. */
   readonly socketPath: string
   /** How owners are served; as each of them asks, unless said otherwise. */
@@ -136,6 +138,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
       version: packageVersion(),
       node: process.version,
       engine: this.#options.engine.name,
+      ...(this.#options.engineNote === undefined ? {} : { engineNote: this.#options.engineNote }),
       uptime: Math.round(process.uptime()),
       connections: this.#connections.size,
       ports: this.#listeners.status,

@@ -7,6 +7,7 @@ import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter, encodeText } from '../protocol/frame-writer.ts'
+import type { Transmit } from '../protocol/frame-writer.ts'
 import {
   CACHE_POLICY_BYTES,
   CONNECTION_ENCRYPTED,
@@ -103,14 +104,15 @@ export class OwnerPeer implements EngineConnectionHandler {
       onFrames: (bytes, start, end) => this.#onFrames(bytes, start, end),
       onBroken: (reason) => this.violate(broken(reason)),
     })
-    this.writer = new FrameWriter((chunks, done) => {
+    const transmit: Transmit = (chunks, done) => {
       this.#channel.send(chunks, (isSent) => {
         const wasFull = this.isFull
         done()
         // What could not be sent makes room, too, when the process has died.
         if (isSent && wasFull && !this.isFull) host.onPeerDrained(this)
       })
-    })
+    }
+    this.writer = new FrameWriter(transmit, (flush) => connection.defer(flush))
     this.#reader = new FrameReader(this.#onFrame)
   }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
-import { NetEngine } from '../engine/net/net-engine.ts'
+import { openEngine } from '../engine/open-engine.ts'
 import { deliveryChoice } from '../rings/delivery.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import { configDirectory } from '../rendezvous/config-directory.ts'
@@ -67,8 +67,11 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     })
   }
   const privatePath = join(nursery, 's')
+  const { engine, note } = openEngine(process.env['HTTPSYS_ENGINE'])
+  if (note !== undefined) console.error(`using the net engine: ${note}`)
   const broker: Broker = await Broker.start({
-    engine: new NetEngine(),
+    engine,
+    engineNote: note,
     delivery: readDelivery(),
     socketPath: privatePath,
     limits: readLimits(),

@@ -48,6 +48,8 @@ export interface EngineConnection {
   /** Stops and restarts reading; bytes already read are still delivered. */
   pause(): void
   resume(): void
+  /** Calls back when what has arrived in this turn has been dealt with: writes that wait for it leave together, and at once. */
+  defer(callback: () => void): void
   /** Sends what is queued, then a FIN. */
   end(): void
   /** Closes at once and drops what is queued. */

@@ -45,10 +45,13 @@ export class FrameWriter {
   #isHeld = false
   #isClosed = false
   readonly #transmit: Transmit
+  readonly #defer: (flush: () => void) => void
   readonly #flush = (): void => this.flush()
 
-  constructor(transmit: Transmit) {
+  /** @param defer - calls back at the end of the turn */
+  constructor(transmit: Transmit, defer: (flush: () => void) => void = setImmediate) {
     this.#transmit = transmit
+    this.#defer = defer
     this.#slab = spareSlabs.pop() ?? new Slab(SLAB_BYTES)
     this.bytes = this.#slab.bytes
     this.view = this.#slab.view
@@ -130,7 +133,7 @@ export class FrameWriter {
 
   #schedule(): void {
     this.#isScheduled = true
-    setImmediate(this.#flush)
+    this.#defer(this.#flush)
   }
 
   /** Sends what has been collected now instead of at the end of the turn. */

@@ -41,6 +41,8 @@ export interface BrokerStatus {
   readonly version: string
   readonly node: string
   readonly engine: string
+  /** Why the engine is not the better one. */
+  readonly engineNote?: string
   /** Seconds. */
   readonly uptime: number
   /** Client connections at this moment. */

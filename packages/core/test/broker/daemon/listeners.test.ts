@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { Listeners } from '../../../src/broker/daemon/listeners.ts'
 import type { Endpoint, EngineConnection, EngineListener } from '../../../src/broker/engine/engine.ts'
-import { NetEngine } from '../../../src/broker/engine/net/net-engine.ts'
+import { openEngine } from '../../../src/broker/engine/open-engine.ts'
 
 const interfaces = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
 const hasIpv6 = interfaces.some(({ address }) => address === '::1')
@@ -30,7 +30,7 @@ function onConnection(connection: EngineConnection, port: number): void {
 
 beforeEach(() => {
   accepted = []
-  listeners = new Listeners(new NetEngine(), onConnection)
+  listeners = new Listeners(openEngine(process.env['HTTPSYS_ENGINE']).engine, onConnection)
 })
 
 afterEach(async () => {

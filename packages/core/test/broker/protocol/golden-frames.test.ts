@@ -56,6 +56,7 @@ function peerFrames(act: (peer: OwnerPeer) => void): string {
   const sent: Buffer[] = []
   const connection = {
     descriptor: -1,
+    defer: setImmediate,
     writeChunks: (chunks: Buffer[], done: () => void) => {
       sent.push(...chunks.map((chunk) => Buffer.from(chunk)))
       done()

@@ -111,6 +111,10 @@ export class SocketConnection implements EngineConnection {
     this.#socket.resume()
   }
 
+  defer(callback: () => void): void {
+    setImmediate(callback)
+  }
+
   end(): void {
     this.#socket.end()
   }

@@ -1,0 +1,184 @@
+import { unlinkSync } from 'node:fs'
+import type { EngineConnection, EngineListener } from '../engine.ts'
+import {
+  EAGAIN,
+  ECANCELED,
+  EINVAL,
+  EINTR,
+  ECONNABORTED,
+  IORING_ACCEPT_MULTISHOT,
+  IORING_CQE_F_MORE,
+  IORING_OP_ACCEPT,
+  IORING_OP_ASYNC_CANCEL,
+  IORING_OP_POLL_ADD,
+  IORING_POLL_ADD_MULTI,
+  IOSQE_CQE_SKIP_SUCCESS,
+  POLLIN,
+  SOCK_CLOEXEC,
+  SQE_ADDRESS_LOW,
+  SQE_LENGTH,
+  SQE_OPERATION_FLAGS,
+} from './kernel.ts'
+import { ACCEPT, CLOSE, POLL } from './reactor.ts'
+import type { Operator, Reactor } from './reactor.ts'
+import { ownAddress, peerAddress } from './socket-addresses.ts'
+import type { SocketAddress } from './socket-addresses.ts'
+import { UringConnection } from './uring-connection.ts'
+
+const CANCEL_QUIETLY = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8)
+const ACCEPT_MULTISHOT = IORING_OP_ACCEPT | (IORING_ACCEPT_MULTISHOT << 16)
+
+/** Without descriptors or memory connections wait in the kernel; how long until the next try. */
+const RETRY_MS = 100
+
+/**
+ * A listening socket on the ring.
+ *
+ * A socket that another process has set not to block, which may still accept from it too, is polled and accepted from by call: for
+ * such a socket the ring does not wait, and to make it block could block the other.
+ *
+ * accepting ──close──▶ closing ──nothing under way──▶ closed
+ */
+export class UringListener implements EngineListener, Operator {
+  readonly address: string
+  readonly port: number
+  #descriptor: number
+  readonly #path: string | undefined
+  readonly #reactor: Reactor
+  readonly #slot: number
+  readonly #onConnection: (connection: EngineConnection) => void
+  #operation = ACCEPT
+  #isArmed = false
+  #timer: NodeJS.Timeout | undefined
+  #closed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+  #hasMultishot = true
+
+  /** @param path - of a local socket, which is removed with the listener */
+  constructor(
+    reactor: Reactor,
+    descriptor: number,
+    path: string | undefined,
+    onConnection: (connection: EngineConnection) => void,
+  ) {
+    this.#reactor = reactor
+    this.#descriptor = descriptor
+    this.#path = path
+    this.#onConnection = onConnection
+    const { address, port } = ownAddress(reactor.calls, descriptor)
+    this.address = address
+    this.port = port
+    this.#slot = reactor.enter(this)
+    if (reactor.calls.isNonBlocking(descriptor)) this.#operation = POLL
+    this.#arm()
+  }
+
+  get descriptor(): number {
+    return this.#descriptor
+  }
+
+  close(): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed.promise
+    let resolve = (): void => {}
+    const promise = new Promise<void>((settle) => (resolve = settle))
+    this.#closed = { promise, resolve }
+    clearTimeout(this.#timer)
+    if (this.#path !== undefined) remove(this.#path)
+    if (this.#isArmed) {
+      const at = this.#reactor.prepareForNobody(CANCEL_QUIETLY, -1)
+      this.#reactor.ring.entries[at + SQE_ADDRESS_LOW] = this.#reactor.userOf(this.#operation, this.#slot)
+    }
+    this.#reactor.close(this.#descriptor, this.#slot)
+    return promise
+  }
+
+  onResult(operation: number, result: number, flags: number): void {
+    if (operation === CLOSE) this.#descriptor = -1
+    else {
+      if ((flags & IORING_CQE_F_MORE) === 0) this.#isArmed = false
+      if (result < 0) this.#onFailure(-result)
+      else if (operation === ACCEPT) this.#onAccepted(result)
+      else this.#acceptAll()
+    }
+    if (this.#closed === undefined) this.#arm()
+    else if (this.#descriptor === -1 && !this.#isArmed) {
+      this.#reactor.leave(this.#slot)
+      this.#closed.resolve()
+    }
+  }
+
+  #arm(): void {
+    if (this.#isArmed || this.#timer !== undefined) return
+    this.#isArmed = true
+    const { entries } = this.#reactor.ring
+    if (this.#operation === POLL) {
+      const at = this.#reactor.prepare(IORING_OP_POLL_ADD, this.#descriptor, POLL, this.#slot)
+      entries[at + SQE_LENGTH] = IORING_POLL_ADD_MULTI
+      entries[at + SQE_OPERATION_FLAGS] = POLLIN
+      return
+    }
+    const head = this.#hasMultishot ? ACCEPT_MULTISHOT : IORING_OP_ACCEPT
+    const at = this.#reactor.prepare(head, this.#descriptor, ACCEPT, this.#slot)
+    entries[at + SQE_OPERATION_FLAGS] = SOCK_CLOEXEC
+  }
+
+  #onFailure(errno: number): void {
+    switch (errno) {
+      case ECANCELED:
+        return
+      case EAGAIN:
+        this.#operation = POLL
+        return
+      case EINTR:
+      case ECONNABORTED:
+        // A client that had gone before it was accepted.
+        return
+      case EINVAL:
+        if (!this.#hasMultishot) return this.#tryLater()
+        this.#hasMultishot = false
+        return
+      default:
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM; whatever else it may be, trying again at once would only burn time.
+        this.#tryLater()
+    }
+  }
+
+  #tryLater(): void {
+    if (this.#closed !== undefined || this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (this.#operation === POLL) this.#acceptAll()
+      this.#arm()
+    }, RETRY_MS)
+  }
+
+  #acceptAll(): void {
+    while (this.#closed === undefined) {
+      const descriptor = this.#reactor.calls.accept(this.#descriptor, SOCK_CLOEXEC)
+      if (descriptor >= 0) this.#onAccepted(descriptor)
+      else {
+        const errno = this.#reactor.calls.errno()
+        return errno === EAGAIN ? undefined : this.#onFailure(errno)
+      }
+    }
+  }
+
+  #onAccepted(descriptor: number): void {
+    const { calls } = this.#reactor
+    const isLocal = this.#path !== undefined
+    const local = isLocal ? NO_ADDRESS : ownAddress(calls, descriptor)
+    const remote = isLocal ? NO_ADDRESS : peerAddress(calls, descriptor)
+    const connection = new UringConnection(this.#reactor, descriptor, isLocal, local, remote)
+    this.#onConnection(connection)
+    connection.start()
+  }
+}
+
+const NO_ADDRESS: SocketAddress = { address: '', port: 0 }
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It has been moved to another name, or somebody was faster.
+  }
+}

@@ -27,6 +27,8 @@ class ResponseState {
   policySeconds = -1
   /** `end` is running: what it sends leaves in one piece. */
   isEnding = false
+  /** `end` did without node:http's own, and what that does last is still to be done. */
+  isEndedDirectly = false
   chunk: string | Uint8Array | null = null
   chunkEncoding: BufferEncoding | null = null
   /** The beginning of an informational response that comes in pieces. */
@@ -89,13 +91,13 @@ function drain(response: QueueResponse): void {
   ;(response as unknown as ServerResponse).emit('drain')
 }
 
-/** Calls what `end` asked to be called, which emits `'finish'`. */
+/** Calls what `end` asked to be called, which emits `'finish'`; it has seen to that itself where nothing was left to send. */
 export function emitFinish(response: QueueResponse): void {
   const state = response[kState]
   const { onFinish } = state
-  if (onFinish === null) return finishDirectly(response as unknown as NativeResponse)
   state.onFinish = null
-  onFinish()
+  if (onFinish !== null) onFinish()
+  else if (state.isEndedDirectly) finishDirectly(response as unknown as NativeResponse)
 }
 
 /** Whether somebody could notice when and in which context `'finish'` is emitted. */
@@ -192,6 +194,7 @@ function end(this: QueueResponse, chunk?: unknown, encoding?: unknown, callback?
         state.chunkEncoding = (encoding as BufferEncoding | undefined) ?? null
       }
       this.finished = true
+      state.isEndedDirectly = true
       finish.call(this)
       return this
     }

@@ -10,6 +10,8 @@ export interface SettingRule {
   readonly allowed: number | readonly string[] | typeof SWITCH
 }
 
+type Value = number | string | boolean
+
 /** Of each setting by its name. */
 export type SettingRules<T> = { readonly [Name in keyof Required<T>]: SettingRule }
 
@@ -26,16 +28,44 @@ export function readSettings<T>(rules: SettingRules<T>, options: object, env: No
       if (!isAllowed(given, allowed)) return broken(name, given, allowed, `${name}: `)
       settings[name] = given
     } else if (env[variable]) {
-      const text = env[variable]
-      const value = valueOf(text, allowed)
-      if (!isAllowed(value, allowed)) return broken(variable, text, allowed, `${variable}=`)
+      const value = readText(variable, env[variable], allowed, `${variable}=`)
+      if (typeof value === 'object') return value
       settings[name] = value
     }
   }
   return settings as T
 }
 
-function valueOf(text: string, allowed: SettingRule['allowed']): unknown {
+/** The names of a command's options that give these settings, without dashes before them. */
+export function flagsOf(rules: object): string[] {
+  return Object.keys(rules).map(flagOf)
+}
+
+/** Takes the settings out of a command's options, which are texts by the names of {@link flagsOf}. */
+export function readFlags<T>(rules: SettingRules<T>, flags: Readonly<Record<string, unknown>>): T | BrokenRule {
+  const settings: Record<string, unknown> = {}
+  for (const [name, { allowed }] of Object.entries<SettingRule>(rules)) {
+    const flag = flagOf(name)
+    const text = flags[flag]
+    if (typeof text !== 'string') continue
+    const value = readText(`--${flag}`, text, allowed, `--${flag} `)
+    if (typeof value === 'object') return value
+    settings[name] = value
+  }
+  return settings as T
+}
+
+/** `maxFieldLength` is `--max-field-length`. */
+function flagOf(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+function readText(name: string, text: string, allowed: SettingRule['allowed'], assignment: string): Value | BrokenRule {
+  const value = valueOf(text, allowed)
+  return isAllowed(value, allowed) ? value : broken(name, text, allowed, assignment)
+}
+
+function valueOf(text: string, allowed: SettingRule['allowed']): Value {
   if (allowed === SWITCH) return text === '1' ? true : text === '0' ? false : text
   return typeof allowed === 'number' && /^\d{1,10}$/.test(text) ? Number(text) : text
 }

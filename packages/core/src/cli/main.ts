@@ -27,13 +27,23 @@ httpsys upgrade
 
   Replaces the running broker by one of this version and this Node: no connection is refused, nothing is lost.
 
-httpsys serve [--shared] [--user NAME] [--port N]...
+httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
 
   Runs a broker in this process that stays until it is told to end: for systemd, or a container.
 
   --shared  processes of other users may claim what is reserved for them
   --user    whom to become once the ports are bound (as root)
   --port    a port to keep open on all addresses, since that user could not bind it later
+
+  Limits for every client; times are milliseconds, sizes bytes, and each has a variable too (docs/environment.md):
+
+  --header-wait-timeout      from the first byte of a head to its end                        [120000]
+  --idle-connection-timeout  between a response and the next request                         [120000]
+  --max-server-connections   client connections; more are closed at once, 0: no limit        [0]
+  --max-field-length         of one header field                                             [16384]
+  --max-request-bytes        of a head                                                       [16384]
+  --url-segment-max-length   of a segment of a path, 0: no limit                             [260]
+  --url-segment-max-count    segments of a path, 0: no limit                                 [255]
 
 httpsys add urlacl url=http://*:80/2/ user=NAME   (or group=NAME)
 httpsys delete urlacl url=http://*:80/2/

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DEFAULT_SERVER_LIMITS } from '../../src/broker/daemon/server-limits.ts'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
 import { Program, freePort } from './programs.ts'
 
@@ -57,6 +58,47 @@ test('a served broker is replaced by one that stays as well', async () => {
   expect(pid).not.toBe(broker.child.pid)
   process.kill(pid, 'SIGTERM')
   await expect.poll(status).toBeNull()
+})
+
+test('limits are options of httpsys serve, which count more than the environment and outlive a replacement', async () => {
+  env['HTTPSYS_MAX_FIELD_LENGTH'] = '3000'
+  env['HTTPSYS_URL_SEGMENT_MAX_COUNT'] = '9'
+  const broker = await serve('--max-field-length', '2000', '--max-server-connections=3')
+  const limits = { maxFieldLength: 2000, maxServerConnections: 3, urlSegmentMaxCount: 9, maxRequestBytes: 16_384 }
+  expect((await status())?.limits).toMatchObject(limits)
+  await httpsys('upgrade')
+  await expect.poll(() => broker.child.exitCode).toBe(0)
+  const successor = (await status())!
+  expect(successor.limits).toMatchObject(limits)
+  process.kill(successor.pid, 'SIGTERM')
+  await expect.poll(status).toBeNull()
+})
+
+test.each([
+  [
+    ['--max-field-length', '2k'],
+    /--max-field-length is '2k'.*Write --max-field-length N, N a whole number from 0 to 65535/,
+  ],
+  [['--max-request-bytes=65536'], /--max-request-bytes is '65536'/],
+  [['--port', '0'], /--port is 0, not a number from 1 to 65535/],
+  [['--max-feild-length', '1'], /--max-feild-length/],
+])('httpsys serve %j says what is wrong, and does not start', async (args, message) => {
+  await expect(httpsys('serve', ...args)).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(message) as string,
+  })
+  expect(await status()).toBeNull()
+})
+
+test('every limit of the broker is an option, a variable and a line of the manual, with its default', async () => {
+  const usage = await httpsys('--help')
+  const manual = readFileSync(new URL('../../../../docs/environment.md', import.meta.url), 'utf8')
+  for (const [name, value] of Object.entries(DEFAULT_SERVER_LIMITS)) {
+    const words = name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+    const flag = `--${words.toLowerCase().replaceAll('_', '-')}`
+    expect(usage).toMatch(new RegExp(`^ +${flag} .*\\[${value}\\]$`, 'm'))
+    expect(manual).toMatch(new RegExp(`^\\| \`HTTPSYS_${words}\` +\\| \`${flag}\` +\\|.*\\| ${value} +\\|$`, 'm'))
+  }
 })
 
 test.skipIf(!isRoot)('as root it opens its ports and becomes the user that it is told', async () => {

@@ -26,6 +26,8 @@ export interface ServeOptions {
   readonly user?: string | undefined
   /** Ports to keep open on all addresses, since they can't be bound later. */
   readonly ports: readonly number[]
+  /** They count more than the environment's. */
+  readonly limits: Partial<ServerLimits>
 }
 
 /** For a successor: the options of the broker that it follows, without the user, whom it is already. */
@@ -48,7 +50,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   const directory = runtimeDirectory()
   const isShared = serve?.isShared === true
   if (isShared) chmodSync(directory, 0o755)
-  if (serve !== undefined) process.env[SERVE_VARIABLE] = JSON.stringify({ isShared, ports: serve.ports })
+  if (serve !== undefined) process.env[SERVE_VARIABLE] = JSON.stringify({ ...serve, user: undefined })
   // A directory of its own, so that nobody can connect before the socket is published.
   const nursery = await mkdtemp(join(directory, '.s'))
   let timer: NodeJS.Timeout | undefined
@@ -74,7 +76,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     engineNote: note,
     delivery: readDelivery(),
     socketPath: privatePath,
-    limits: readLimits(),
+    limits: { ...readLimits(), ...serve?.limits },
     configDirectory: configDirectory(),
     runtimeDirectory: directory,
     onProblem: (text) => console.error(`${new Date().toISOString()} ${text}`),

@@ -1,4 +1,4 @@
-import { MAX_COUNT, MAX_TIME_MS, readSettings } from '../../base/setting-rules.ts'
+import { MAX_COUNT, MAX_TIME_MS, flagsOf, readFlags, readSettings } from '../../base/setting-rules.ts'
 import type { SettingRules } from '../../base/setting-rules.ts'
 import type { BrokenRule } from '../../base/url-prefix-syntax.ts'
 
@@ -47,4 +47,12 @@ const RULES: SettingRules<ServerLimits> = {
 /** The limits that the environment sets, or what is wrong with one. */
 export function readServerLimits(env: NodeJS.ProcessEnv): Partial<ServerLimits> | BrokenRule {
   return readSettings<Partial<ServerLimits>>(RULES, {}, env)
+}
+
+/** The options of `httpsys serve` that set limits: `--header-wait-timeout` and so on. */
+export const LIMIT_FLAGS: readonly string[] = flagsOf(RULES)
+
+/** The limits that options of a command set, by {@link LIMIT_FLAGS}, or what is wrong with one. */
+export function readLimitFlags(flags: Readonly<Record<string, unknown>>): Partial<ServerLimits> | BrokenRule {
+  return readFlags<Partial<ServerLimits>>(RULES, flags)
 }

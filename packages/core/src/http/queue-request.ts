@@ -64,9 +64,11 @@ export function dumpUnread(request: QueueRequest): void {
 
 function readBody(this: QueueRequest): void {
   if (!this._consumed) beginReading(this)
-  if (this[kReceived] === 0) return
-  this[kExchange].grantBody(this[kReceived])
+  const received = this[kReceived]
+  if (received === 0) return
+  // Before the call, within which more may come.
   this[kReceived] = 0
+  this[kExchange].grantBody(received)
 }
 
 function readNothing(this: QueueRequest): void {

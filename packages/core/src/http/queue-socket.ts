@@ -180,9 +180,11 @@ export class QueueSocket extends Duplex {
   }
 
   override _read(): void {
-    if (this.#received === 0) return
-    this.exchange?.grantBody(this.#received)
+    const received = this.#received
+    if (received === 0) return
+    // Before the call, within which more may come.
     this.#received = 0
+    this.exchange?.grantBody(received)
   }
 
   override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {

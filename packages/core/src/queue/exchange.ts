@@ -80,7 +80,10 @@ export interface Exchange {
   /** Belongs to the layer above. */
   context: unknown
 
-  /** Allows the backend to deliver `bytes` more of the entity body; a window is open from the start. */
+  /**
+   * Allows the backend to deliver `bytes` more of the entity body; a window is open from the start. What is at hand may be delivered
+   * before the call returns.
+   */
   grantBody(bytes: number): void
   /** The rest of the entity body is not wanted: it is read and dropped, then `onBodyEnd` follows. */
   discardBody(): void

@@ -1,8 +1,9 @@
-import { X509Certificate } from 'node:crypto'
+import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, createServer, get } from 'node:http'
+import { Agent, createServer, get, request } from 'node:http'
 import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -68,17 +69,16 @@ async function listen(): Promise<void> {
 }
 
 async function ask(headers: IncomingHttpHeaders = {}): Promise<string> {
-  const request = get({ host: '127.0.0.1', port, path: '/', headers: { host: 'localhost', ...headers }, agent })
-  const [response] = (await once(request, 'response')) as [NodeJS.ReadableStream]
-  let text = ''
-  for await (const chunk of response) text += String(chunk)
-  return text
+  const asking = get({ host: '127.0.0.1', port, path: '/', headers: { host: 'localhost', ...headers }, agent })
+  const [response] = (await once(asking, 'response')) as [NodeJS.ReadableStream]
+  return await text(response)
 }
 
 test.each([
   ['a text', Buffer.from('grüße'), false],
   ['bytes', Buffer.from([0, 1, 254, 255]), true],
   ['200 KiB', Buffer.alloc(200 * 1024, 'much'), true],
+  ['1 MiB', Buffer.alloc(1024 * 1024, 'more'), true],
 ])('ws, unmodified, echoes %s over an opaque connection', async (_what, sent, binary) => {
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (peer) => peer.on('message', (data, isBinary) => peer.send(data, { binary: isBinary })))
@@ -91,6 +91,20 @@ test.each([
   expect(data.equals(sent)).toBe(true)
   client.close(1000)
   expect((await once(client, 'close'))[0]).toBe(1000)
+})
+
+test('an entity body of 4 MiB arrives whole, however much of it is at hand when a piece is read', async () => {
+  server.on('request', (req, res) => {
+    const hash = createHash('sha256')
+    req.on('data', (chunk: Buffer) => hash.update(chunk))
+    req.on('end', () => res.end(hash.digest('hex')))
+  })
+  await listen()
+  const body = randomBytes(4 * 1024 * 1024)
+  const sending = request({ host: '127.0.0.1', port, method: 'POST', headers: { host: 'localhost' }, agent })
+  sending.end(body)
+  const [response] = (await once(sending, 'response')) as [NodeJS.ReadableStream]
+  expect(await text(response)).toBe(createHash('sha256').update(body).digest('hex'))
 })
 
 test('a request whose head does not fit into the buffer is received again, whole', async () => {

@@ -48,7 +48,7 @@ export interface EngineConnection {
   /** Stops and restarts reading; bytes already read are still delivered. */
   pause(): void
   resume(): void
-  /** Calls back when what has arrived in this turn has been dealt with: writes that wait for it leave together, and at once. */
+  /** Calls back when what has arrived has been dealt with, soon in any case: writes that wait for it leave together, and at once. */
   defer(callback: () => void): void
   /** Sends what is queued, then a FIN. */
   end(): void

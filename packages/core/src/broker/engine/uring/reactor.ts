@@ -130,7 +130,7 @@ export class Reactor implements CompletionSink {
     this.#schedule()
   }
 
-  /** Calls back when what has arrived has been dealt with, before what was written leaves. */
+  /** Calls back when nothing else is left to do, or at the end of the turn: what is written then leaves in one piece with what has piled up meanwhile. */
   defer(callback: () => void): void {
     this.#deferred.push(callback)
     this.#schedule()
@@ -158,13 +158,16 @@ export class Reactor implements CompletionSink {
     try {
       do {
         this.#prepareSends()
-        isBusy = ring.unsubmitted > 0 || ring.hasCompletions
-        if (!isBusy) break
-        ring.enter(0)
-        ring.drain(this)
-        this.smallBuffers.commit()
-        this.largeBuffers.commit()
-      } while (performance.now() < end)
+        if (ring.unsubmitted > 0 || ring.hasCompletions) {
+          ring.enter(0)
+          ring.drain(this)
+          this.smallBuffers.commit()
+          this.largeBuffers.commit()
+        } else if (this.#deferred.length > 0) this.#runDeferred()
+        else isBusy = false
+      } while (isBusy && performance.now() < end)
+      // However busy it is, nothing waits for longer than a turn.
+      this.#runDeferred()
     } finally {
       this.#isTurning = false
       if (isBusy) this.#schedule()
@@ -178,12 +181,14 @@ export class Reactor implements CompletionSink {
     if (this.ring.hasCompletions) this.#schedule()
   }
 
+  #runDeferred(): void {
+    const deferred = this.#deferred
+    if (deferred.length === 0) return
+    this.#deferred = []
+    for (const callback of deferred) callback()
+  }
+
   #prepareSends(): void {
-    while (this.#deferred.length > 0) {
-      const deferred = this.#deferred
-      this.#deferred = []
-      for (const callback of deferred) callback()
-    }
     const senders = this.#senders
     if (senders.length === 0) return
     this.#senders = []

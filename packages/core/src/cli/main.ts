@@ -44,6 +44,9 @@ httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
   --max-request-bytes        of a head                                                       [16384]
   --url-segment-max-length   of a segment of a path, 0: no limit                             [260]
   --url-segment-max-count    segments of a path, 0: no limit                                 [255]
+  --response-cache-bytes     of all cached responses together, 0: no cache                   [67108864]
+  --uri-max-uri-bytes        of the body of a cached response                                [262144]
+  --response-cache-wait      for the response to another request for the same URL            [5000]
 
 httpsys add urlacl url=http://*:80/2/ user=NAME   (or group=NAME)
 httpsys delete urlacl url=http://*:80/2/

@@ -23,6 +23,7 @@ import type { BrokerStatus } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { Claims } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
+import { ResponseCache } from './cache/response-cache.ts'
 import { startClock } from './coarse-clock.ts'
 import type { ClientConnection } from './exchange/client-host.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
@@ -86,6 +87,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
   readonly #listeners: Listeners
+  readonly #responses: ResponseCache
   readonly #claims: Claims
   readonly #certificates: Certificates
   readonly #peers = new Set<OwnerPeer>()
@@ -111,7 +113,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     )
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
     this.#listeners = new Listeners(options.engine, onConnection, secureEngine)
-    this.#claims = new Claims(this.#listeners, this)
+    this.#responses = new ResponseCache(this.limits)
+    this.#claims = new Claims(this.#listeners, this, this.#responses)
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
     })
@@ -143,6 +146,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
       connections: this.#connections.size,
       ports: this.#listeners.status,
       queues: this.#claims.status,
+      cache: this.#responses.status,
       limits: { ...this.limits },
       reasons: Object.fromEntries(this.#reasons),
     }
@@ -182,6 +186,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#isLeaving = true
     await this.#local?.close()
     await this.#listeners.close()
+    // Owners flush the successor's cache from now on.
+    this.#claims.closeCaches()
     for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
     while (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
@@ -256,7 +262,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
   }
 
-  onFlush(peer: OwnerPeer, claimId: number, _path: string): void {
+  onFlush(peer: OwnerPeer, claimId: number, path: string): void {
+    this.#claims.flush(peer, claimId, path)
     peer.writer.signal(FRAME_FLUSHED, 0, 0, claimId)
   }
 

@@ -1,6 +1,7 @@
 import { HttpSysError } from '../../base/errors.ts'
 import { completeQueueSettings } from '../../base/queue-settings.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
+import type { ResponseCache } from './cache/response-cache.ts'
 import type { EngineConnection } from '../engine/engine.ts'
 import { decodeClaim } from '../protocol/claims.ts'
 import { FRAME_REVOKED } from '../protocol/frames.ts'
@@ -40,6 +41,7 @@ const RECOVERY_MS = 3000
 export class Claims {
   readonly #host: ClaimsHost
   readonly #listeners: Listeners
+  readonly #responses: ResponseCache
   readonly #router = new Router<RequestQueueEntry>()
   readonly #entries = new Set<RequestQueueEntry>()
   readonly #handOvers = new HandOvers()
@@ -47,8 +49,10 @@ export class Claims {
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   #lastEpoch = 0
 
-  constructor(listeners: Listeners, host: ClaimsHost) {
+  /** @param responses - where responses are kept */
+  constructor(listeners: Listeners, host: ClaimsHost, responses: ResponseCache) {
     this.#listeners = listeners
+    this.#responses = responses
     this.#host = host
   }
 
@@ -93,7 +97,7 @@ export class Claims {
   inherit(estate: Estate): void {
     for (const { href, settings } of estate) {
       const prefix = UrlPrefix.parse(href, settings)
-      const entry = new RequestQueueEntry(prefix, prefix.port)
+      const entry = new RequestQueueEntry(prefix, prefix.port, this.#responses)
       if (this.#router.add(prefix, prefix.port, entry) !== undefined) continue
       entry.settings = completeQueueSettings(settings)
       entry.holdsPort = false
@@ -184,6 +188,17 @@ export class Claims {
     for (const { entry } of this.#ofPeers.get(peer)?.values() ?? []) entry.wake()
   }
 
+  /** Forgets what was cached for a claim at a path. */
+  flush(peer: OwnerPeer, claimId: number, path: string): void {
+    this.#ofPeers.get(peer)?.get(claimId)?.entry.flush(path)
+  }
+
+  /** Keeps no responses from now on. */
+  closeCaches(): void {
+    this.#responses.close()
+    for (const entry of this.#entries) entry.closeCache()
+  }
+
   /** Drops what owners hand over. */
   close(): void {
     this.#handOvers.close()
@@ -197,7 +212,7 @@ export class Claims {
    * @throws HttpSysError `EADDRINUSE`
    */
   #entryFor(prefix: UrlPrefix, port: number, epoch: number | undefined): RequestQueueEntry | null {
-    const fresh = new RequestQueueEntry(prefix, port)
+    const fresh = new RequestQueueEntry(prefix, port, this.#responses)
     const entry = this.#router.add(prefix, port, fresh)
     if (entry === undefined) {
       this.#entries.add(fresh)

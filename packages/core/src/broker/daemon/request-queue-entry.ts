@@ -1,6 +1,8 @@
 import { DEFAULT_QUEUE_SETTINGS } from '../../base/queue-settings.ts'
 import type { CompleteQueueSettings } from '../../base/queue-settings.ts'
 import type { ClaimMode, UrlPrefix } from '../../base/url-prefix.ts'
+import { QueueCache } from './cache/queue-cache.ts'
+import type { ResponseCache } from './cache/response-cache.ts'
 import type { QueueStatus } from '../protocol/status.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 
@@ -47,15 +49,48 @@ export class RequestQueueEntry {
   /** Requests handed to owners so far. */
   requests = 0
   isGone = false
+  /** What is kept of its responses; null until one may be kept, so that apps without a cache pay nothing. */
+  cache: QueueCache | null = null
+  /** Requests answered out of it so far. */
+  get cacheHits(): number {
+    return this.#earlierHits + (this.cache?.hits ?? 0)
+  }
+  #earlierHits = 0
+  /** How often a part of it was to be forgotten: responses to requests from before are not kept. */
+  flushes = 0
   /** While it is orphaned: the port is kept open for it. */
   holdsPort = true
   #next = 0
   readonly #waiting = new Set<HeldRequest>()
   #holdTimer: NodeJS.Timeout | undefined
+  readonly #responses: ResponseCache | null
 
-  constructor(prefix: UrlPrefix, port: number) {
+  /** @param responses - where responses are kept, if any are */
+  constructor(prefix: UrlPrefix, port: number, responses: ResponseCache | null = null) {
     this.prefix = prefix
     this.port = port
+    this.#responses = responses
+  }
+
+  /** Its cache, made if there is none; null when nothing is kept. */
+  openCache(): QueueCache | null {
+    if (this.#responses?.isOpen === true) this.cache ??= new QueueCache(this.#responses)
+    return this.cache
+  }
+
+  /** Forgets the responses that a path names, all for the whole prefix; returns how many that were. */
+  flush(path: string): number {
+    this.flushes++
+    return this.cache?.flush(path) ?? 0
+  }
+
+  /** Keeps nothing from now on. */
+  closeCache(): void {
+    const { cache } = this
+    this.flushes++
+    this.#earlierHits = this.cacheHits
+    this.cache = null
+    cache?.clear()
   }
 
   /** No process serves it; requests wait for the next. */
@@ -72,6 +107,7 @@ export class RequestQueueEntry {
         return { pid: peer.pid, mode, since, delivery: peer.delivery, queuedBytes: peer.writer.queuedBytes }
       }),
       requests: this.requests,
+      cacheHits: this.cacheHits,
       waiting: this.#waiting.size,
       connections: this.connections,
       settings: this.settings,
@@ -99,6 +135,7 @@ export class RequestQueueEntry {
   /** Adds an owner; requests that waited for one follow with {@link RequestQueueEntry.wake}. */
   join(owner: OwnerClaim): void {
     this.owners.push(owner)
+    if (this.settings.responseCache) this.openCache()
     clearTimeout(this.#holdTimer)
     this.#holdTimer = undefined
   }
@@ -107,6 +144,7 @@ export class RequestQueueEntry {
   remove(owner: OwnerClaim): boolean {
     const index = this.owners.indexOf(owner)
     if (index !== -1) this.owners.splice(index, 1)
+    this.cache?.dropClaim(owner)
     return this.owners.length > 0
   }
 
@@ -152,6 +190,7 @@ export class RequestQueueEntry {
   /** The prefix is nobody's any more: what waits is turned away. */
   retire(): void {
     this.isGone = true
+    this.closeCache()
     clearTimeout(this.#holdTimer)
     this.#holdTimer = undefined
     const waiting = [...this.#waiting]

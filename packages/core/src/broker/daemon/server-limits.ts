@@ -18,9 +18,15 @@ export interface ServerLimits {
   readonly urlSegmentMaxLength: number
   /** Segments of a URL's path; 0 for no limit. */
   readonly urlSegmentMaxCount: number
+  /** Bytes of all responses in the cache together; 0 for no cache. */
+  readonly responseCacheBytes: number
+  /** Bytes of the body of a response in the cache. */
+  readonly uriMaxUriBytes: number
+  /** How long a request waits for the response to another one for the same; milliseconds, 0 for not at all. */
+  readonly responseCacheWait: number
 }
 
-/** HTTP.SYS's. */
+/** HTTP.SYS's, where it has them. */
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   headerWaitTimeout: 120_000,
   idleConnectionTimeout: 120_000,
@@ -29,10 +35,15 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   maxRequestBytes: 16_384,
   urlSegmentMaxLength: 260,
   urlSegmentMaxCount: 255,
+  responseCacheBytes: 64 * 1024 * 1024,
+  uriMaxUriBytes: 262_144,
+  responseCacheWait: 5000,
 }
 
 /** As much as a REQUEST frame can say of a head. */
 const MAX_HEAD_BYTES = 65_535
+/** An owner may send all of a body that is to be stored without waiting for its client. */
+const MAX_CACHED_BODY = 16 * 1024 * 1024
 
 const RULES: SettingRules<ServerLimits> = {
   headerWaitTimeout: { variable: 'HTTPSYS_HEADER_WAIT_TIMEOUT', allowed: MAX_TIME_MS },
@@ -42,6 +53,9 @@ const RULES: SettingRules<ServerLimits> = {
   maxRequestBytes: { variable: 'HTTPSYS_MAX_REQUEST_BYTES', allowed: MAX_HEAD_BYTES },
   urlSegmentMaxLength: { variable: 'HTTPSYS_URL_SEGMENT_MAX_LENGTH', allowed: MAX_HEAD_BYTES },
   urlSegmentMaxCount: { variable: 'HTTPSYS_URL_SEGMENT_MAX_COUNT', allowed: MAX_HEAD_BYTES },
+  responseCacheBytes: { variable: 'HTTPSYS_RESPONSE_CACHE_BYTES', allowed: MAX_COUNT },
+  uriMaxUriBytes: { variable: 'HTTPSYS_URI_MAX_URI_BYTES', allowed: MAX_CACHED_BODY },
+  responseCacheWait: { variable: 'HTTPSYS_RESPONSE_CACHE_WAIT', allowed: MAX_TIME_MS },
 }
 
 /** The limits that the environment sets, or what is wrong with one. */

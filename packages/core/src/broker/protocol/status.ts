@@ -22,11 +22,31 @@ export interface QueueStatus {
   readonly owners: readonly OwnerStatus[]
   /** Requests handed to owners so far. */
   readonly requests: number
+  /** Requests answered out of the response cache so far. */
+  readonly cacheHits: number
   /** Requests that wait. */
   readonly waiting: number
   /** Client connections whose last request came here. */
   readonly connections: number
   readonly settings: QueueSettings
+}
+
+/** The response cache; all but the first three count since the broker began. */
+export interface CacheStatus {
+  readonly responses: number
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Requests answered out of it. */
+  readonly hits: number
+  /** Requests that it might have answered, and that went to an owner. */
+  readonly misses: number
+  /** Requests that waited for the response to another. */
+  readonly waits: number
+  readonly stored: number
+  /** Responses that went to make room. */
+  readonly evicted: number
+  /** Responses that went since an owner or an administrator said so, or lost the prefix. */
+  readonly flushed: number
 }
 
 /** A TCP port that the broker listens on. */
@@ -49,6 +69,7 @@ export interface BrokerStatus {
   readonly connections: number
   readonly ports: readonly PortStatus[]
   readonly queues: readonly QueueStatus[]
+  readonly cache: CacheStatus
   /** Limits of the whole server, by name. */
   readonly limits: Readonly<Record<string, number>>
   /** How often the broker has answered or ended something by itself; names are HTTPERR's where it has one. */

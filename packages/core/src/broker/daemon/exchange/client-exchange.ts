@@ -3,10 +3,13 @@ import {
   DISCONNECT_RESET,
   FLAG_END,
   RESPONSE_FLAG_CLOSE,
+  RESPONSE_FLAG_NO_DATE,
   RESPONSE_FLAG_OPAQUE,
   RESPONSE_FLAG_RAW,
 } from '../../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
+import type { CachedAnswer } from '../cache/cached-answer.ts'
+import { CacheTap } from '../cache/cache-tap.ts'
 import { clock } from '../coarse-clock.ts'
 import { broken } from '../owner-peer.ts'
 import type { ExchangeCarrier } from './exchange-carrier.ts'
@@ -31,6 +34,8 @@ const RETRY_AFTER = 'Retry-After: 1\r\n'
  */
 export abstract class ClientExchange extends RequestLeg implements ExchangeSink {
   protected readonly response: ResponseWriter
+  /** Where responses pass by the cache. */
+  readonly tap: CacheTap
   #isResponseDone = true
   /** Seconds. */
   #responseEnd = 0
@@ -44,6 +49,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   constructor(response: ResponseWriter, carrier: ExchangeCarrier) {
     super(carrier)
     this.response = response
+    this.tap = new CacheTap(carrier)
   }
 
   /** Whether the rest of the entity body is still read when the response is done. */
@@ -72,6 +78,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   /** Answers without an owner, with the reason or without; the connection goes on, once the entity body has been read and dropped. */
   answer({ status, reason, detail }: Reject, isExplained = true): void {
     this.carrier.count(reason)
+    this.tap.fail()
     if (this.isAwaitingContinue || this.carrier.isAtEnd) this.response.isPersistent = false
     const fields = status === 503 ? RETRY_AFTER : ''
     this.response.answer(status, fields, isExplained ? `${reason}: ${detail}\n` : '')
@@ -79,6 +86,21 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.#responseEnd = clock.seconds
     this.isDiscarding = true
     this.owner = null
+    this.endIfDone()
+  }
+
+  /** Answers out of the cache. */
+  answerFromCache(answer: CachedAnswer): void {
+    const { response } = this
+    if (this.carrier.isAtEnd) this.endAfterResponse()
+    if (response.cached !== undefined) response.cached(answer)
+    else {
+      const { status, reason, age, contentLength, start, end } = answer
+      const fields = `${answer.fields}Age: ${age}\r\n`
+      const { body } = answer.response
+      response.head(status, reason, fields, contentLength, RESPONSE_FLAG_NO_DATE, body, start, end, true)
+    }
+    this.#isResponseDone = true
     this.endIfDone()
   }
 
@@ -105,7 +127,9 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.response.informational(status, latin1(bytes, fieldsStart, fieldsEnd))
   }
 
-  onCachePolicy(): void {}
+  onCachePolicy(secondsToLive: number): void {
+    this.tap.allow(secondsToLive)
+  }
 
   onResponse(
     status: number,
@@ -133,6 +157,9 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (status < 200) throw broken(`status ${status} does not end an exchange`)
     // A body that the client holds back because nobody asked for it may never come, or come late.
     if ((flags & RESPONSE_FLAG_CLOSE) !== 0 || this.carrier.isAtEnd || this.isAwaitingContinue) this.endAfterResponse()
+    if (!this.tap.isIdle) {
+      this.#grantMore(this.tap.onHead(status, reason, fields, flags, contentLength, bytes, bodyStart, end, isLast))
+    }
     const fits = this.response.head(status, reason, fields, contentLength, flags, bytes, bodyStart, end, isLast)
     this.#afterPiece(fits, isLast)
   }
@@ -142,6 +169,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (this.state === 'broken') return this.#drop(isLast)
     this.#account(end - start)
     if (this.isOwnerDone || !this.response.hasHead) throw broken('a BODY frame outside the response')
+    if (!this.tap.isIdle) this.tap.onBody(bytes, start, end, isLast)
     const fits = this.response.body(bytes, start, end) && (!isLast || this.response.end(''))
     this.#afterPiece(fits, isLast)
   }
@@ -149,13 +177,21 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   onResponseTrailers(bytes: Buffer, start: number, end: number): void {
     if (!areSafeFields(bytes, start, end)) throw broken('trailers have unsafe fields')
     if (this.state === 'broken') return this.#drop(true)
+    // What has trailers is not kept.
+    this.tap.fail()
     if (this.state !== 'open' || this.isOwnerDone || !this.response.hasHead) {
       throw broken('a TRAILERS frame outside the response')
     }
     this.#afterPiece(this.response.end(latin1(bytes, start, end)), true)
   }
 
+  override onClientGone(kind: number): void {
+    if (kind === DISCONNECT_RESET) this.tap.fail()
+    super.onClientGone(kind)
+  }
+
   onCancel(): void {
+    this.tap.fail()
     const wasLive = this.state === 'open' || this.state === 'opaque'
     this.state = 'broken'
     this.onOwnerDone()
@@ -163,6 +199,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   }
 
   onOwnerGone(): void {
+    this.tap.fail()
     this.owner = null
     this.isOwnerDone = true
     if (this.state === 'broken' || this.state === 'idle') return
@@ -216,6 +253,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
 
   #afterPiece(fits: boolean, isLast: boolean): void {
     if (!fits) {
+      this.tap.fail()
       // The announced length can't be kept any more; a broken connection is the only way to tell the client.
       this.state = 'broken'
       this.owner?.disconnectExchange(this.id, DISCONNECT_RESET)
@@ -247,6 +285,13 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     }
     this.state = 'idle'
     this.carrier.onExchangeEnd(isPersistent)
+  }
+
+  /** Lets the owner send so much more at once. */
+  #grantMore(bytes: number): void {
+    if (bytes === 0) return
+    this.#responseWindow += bytes
+    this.owner?.writer.credit(this.id, bytes)
   }
 
   /** Keeps an owner to the window that it was granted. */

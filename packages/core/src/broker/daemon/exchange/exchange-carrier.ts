@@ -1,5 +1,7 @@
+import type { RequestKeeper } from '../cache/cache-tap.ts'
+
 /** What an exchange asks of the connection, or of the stream, that carries it. */
-export interface ExchangeCarrier {
+export interface ExchangeCarrier extends RequestKeeper {
   /** The broker answers by itself; reasons are HTTPERR's. */
   count(reason: string): void
   /** The client has ended its side and nothing more of it waits to be parsed. */

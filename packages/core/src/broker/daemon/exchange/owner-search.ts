@@ -1,6 +1,11 @@
 import { latin1 } from '../../../base/latin1.ts'
 import { DEFAULT_QUEUE_SETTINGS } from '../../../base/queue-settings.ts'
 import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
+import type { TlsInfo } from '../../../base/tls-info.ts'
+import { CacheRequest } from '../cache/cache-request.ts'
+import { CachedAnswer } from '../cache/cached-answer.ts'
+import type { Fill } from '../cache/fill.ts'
+import type { QueueCache } from '../cache/queue-cache.ts'
 import { clock } from '../coarse-clock.ts'
 import { FORM_ABSOLUTE } from '../http1/head-parser.ts'
 import type { HeadParser } from '../http1/head-parser.ts'
@@ -22,6 +27,11 @@ import {
 import type { Reject } from './reject.ts'
 import { hasPassed } from './timers.ts'
 
+/** A search is over before the next one begins, whatever carrier it is for. */
+const request = new CacheRequest()
+/** What the search has found in the cache; until the next search. */
+export const cachedAnswer = new CachedAnswer()
+
 /**
  * Finds the owner of each request that one carrier has, one at a time: a connection, or a stream of one.
  *
@@ -32,23 +42,36 @@ export class OwnerSearch {
   entry: RequestQueueEntry | null = null
   /** Why the request that is searched for next is to be turned away. */
   #unavailable: Reject | null = null
-  /** Since when the request waits for an owner; seconds. */
+  /** Since when the request waits, for an owner or for the response to another request; seconds. */
   #heldSince = 0
+  /** The request whose response the one that is held waits for. */
+  #awaited: Fill | null = null
+  /** It has waited long enough. */
+  #hasWaited = false
+  /** What the request that has just been found an owner for is to bring. */
+  #fill: Fill | null = null
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #localAddress: string
   readonly #isLoopback: boolean
   readonly #isMisdirected: ((host: string | undefined) => boolean) | undefined
+  /** The client has shown who it is, trusted or not: what it gets is for no one else. */
+  readonly #isAuthenticated: boolean
 
-  /** @param isMisdirected - whether a request for this host may not come this way; undefined where every one may */
+  /**
+   * @param isMisdirected - whether a request for this host may not come this way; undefined where every one may
+   * @param tls - undefined when the client speaks none
+   */
   constructor(
     routes: PortRoutes<RequestQueueEntry>,
     localAddress: string,
     isMisdirected: ((host: string | undefined) => boolean) | undefined,
+    tls: TlsInfo | undefined,
   ) {
     this.#routes = routes
     this.#isMisdirected = isMisdirected
     this.#localAddress = localAddress
     this.#isLoopback = isLoopbackAddress(localAddress)
+    this.#isAuthenticated = tls !== undefined && (tls.authorized || tls.peerCertificates.length > 0)
   }
 
   /** Of the request's prefix. */
@@ -57,12 +80,12 @@ export class OwnerSearch {
   }
 
   /**
-   * The owner of the longest matching prefix, or what the client is told instead; `hold` when the request has to wait, until
-   * `waiting` is called.
+   * The owner of the longest matching prefix, or what the client is told instead; `cached` when that is {@link cachedAnswer};
+   * `hold` when the request has to wait, until `waiting` is called.
    *
    * @param head - the parser that has just read `bytes`
    */
-  find(head: HeadParser, bytes: Buffer, waiting: HeldRequest): OwnerClaim | Reject | 'hold' {
+  find(head: HeadParser, bytes: Buffer, waiting: HeldRequest): OwnerClaim | Reject | 'cached' | 'hold' {
     const unavailable = this.#unavailable
     if (unavailable !== null) {
       this.#unavailable = null
@@ -80,20 +103,59 @@ export class OwnerSearch {
     if (entry !== this.entry) this.visit(entry)
     const { maxConnections } = entry.settings
     if (maxConnections > 0 && entry.connections > maxConnections) return TOO_MANY_CONNECTIONS
+    const { cache } = entry
+    const isCacheable = cache !== null && !this.#isAuthenticated && request.read(head, bytes)
+    const now = isCacheable ? performance.now() : 0
+    if (isCacheable) {
+      const response = cache.find(request, now)
+      if (response !== null) {
+        cachedAnswer.prepare(response, request, now)
+        this.#endWait()
+        return 'cached'
+      }
+    }
     const claim = entry.pick()
-    if (claim !== null) return claim
+    if (claim !== null) return isCacheable && !this.#fillFor(cache, claim, waiting, now) ? 'hold' : claim
     this.#heldSince = clock.seconds
     return entry.hold(waiting) ? 'hold' : QUEUE_FULL
   }
 
+  /** What the response to the request that was found an owner for is to be stored as; null when it is not. */
+  takeFill(): Fill | null {
+    const fill = this.#fill
+    this.#fill = null
+    return fill
+  }
+
+  /** The app is asked only if nobody has asked the same already; returns false when the request waits for that response. */
+  #fillFor(cache: QueueCache, claim: OwnerClaim, waiting: HeldRequest, now: number): boolean {
+    const pending = this.#hasWaited ? null : cache.pendingFill(request, now)
+    if (pending !== null && cache.wait(pending, waiting, claim.entry.settings.queueLength)) {
+      // Of all the times that it waits for one response or another the first counts.
+      if (this.#awaited === null) this.#heldSince = clock.seconds
+      this.#awaited = pending
+      return false
+    }
+    this.#endWait()
+    this.#fill = cache.begin(request, claim, now)
+    return true
+  }
+
   /** A held request is not going to be served: the next search says so. */
   turnAway(waiting: HeldRequest, reject: Reject): void {
-    this.entry?.forget(waiting)
+    this.#forget(waiting)
     this.#unavailable = reject
   }
 
-  /** Turns a held request away when it has waited too long; returns whether it has. */
+  /** Whether a held request has waited too long: for another's response, so that it asks itself; or for an owner, so that it is turned away. */
   isOverdue(waiting: HeldRequest): boolean {
+    const awaited = this.#awaited
+    const cache = this.entry?.cache ?? null
+    if (awaited?.waiting.has(waiting) === true && cache !== null && hasPassed(cache.waitLimit, this.#heldSince)) {
+      awaited.forget(waiting)
+      this.#hasWaited = true
+      return true
+    }
     if (!hasPassed(this.settings.requestQueueTimeout, this.#heldSince)) return false
     this.turnAway(waiting, TIMER_REQUEST_QUEUE)
     return true
@@ -101,8 +163,20 @@ export class OwnerSearch {
 
   /** The client is gone. */
   close(waiting: HeldRequest, isHeld: boolean): void {
-    if (isHeld) this.entry?.forget(waiting)
+    if (isHeld) this.#forget(waiting)
     this.leave()
+  }
+
+  #forget(waiting: HeldRequest): void {
+    this.entry?.forget(waiting)
+    this.#awaited?.forget(waiting)
+    this.#endWait()
+  }
+
+  /** The request does not wait for another's response any more. */
+  #endWait(): void {
+    this.#awaited = null
+    this.#hasWaited = false
   }
 
   /** The connection counts at this prefix from now on. */

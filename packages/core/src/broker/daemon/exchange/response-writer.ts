@@ -1,3 +1,5 @@
+import type { CachedAnswer } from '../cache/cached-answer.ts'
+
 /** How one protocol writes the responses of its exchanges, one after the other; it owns their framing. */
 export interface ResponseWriter {
   /** Whether the final head of the current response has been written. */
@@ -37,6 +39,8 @@ export interface ResponseWriter {
   raw(bytes: Buffer, start: number, end: number): void
   /** The last of them have been written. */
   endRaw(): void
+  /** Writes a whole response out of the cache, if it can do that better than `head` does; the bytes are not copied. */
+  cached?(answer: CachedAnswer): void
   /** Writes a whole response of the broker's own; `fields` may add lines. */
   answer(status: number, fields: string, text: string): void
 }

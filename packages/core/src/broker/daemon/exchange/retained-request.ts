@@ -9,25 +9,26 @@ const MAX_IDLE_BYTES = 2048
 export class RetainedRequest {
   /** All bytes that were handed over are here. */
   isWhole = false
-  #bytes: PendingBytes | null = null
+  /** They are, as far as they were kept. */
+  bytes: PendingBytes | null = null
 
   /** Begins with the head and what came with it. */
   begin(bytes: Buffer, start: number, end: number): void {
     this.isWhole = true
-    if (this.#bytes !== null) this.#bytes.length = 0
+    if (this.bytes !== null) this.bytes.length = 0
     this.append(bytes, start, end)
   }
 
   append(bytes: Buffer, start: number, end: number): void {
     if (!this.isWhole) return
-    const kept = (this.#bytes ??= new PendingBytes())
+    const kept = (this.bytes ??= new PendingBytes())
     if (kept.length + end - start > MAX_RETAINED_BYTES) return this.#forget()
     kept.append(bytes, start, end)
   }
 
   /** Takes the bytes out. */
   detach(): PendingBytes {
-    const kept = this.#bytes ?? new PendingBytes()
+    const kept = this.bytes ?? new PendingBytes()
     this.#forget()
     return kept
   }
@@ -35,11 +36,11 @@ export class RetainedRequest {
   /** No second owner can take the request any more. */
   clear(): void {
     this.isWhole = false
-    if (this.#bytes !== null && this.#bytes.bytes.length > MAX_IDLE_BYTES) this.#bytes = null
+    if (this.bytes !== null && this.bytes.bytes.length > MAX_IDLE_BYTES) this.bytes = null
   }
 
   #forget(): void {
     this.isWhole = false
-    this.#bytes = null
+    this.bytes = null
   }
 }

@@ -1,10 +1,11 @@
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
+import type { CacheRequest } from '../cache/cache-request.ts'
 import { clock } from '../coarse-clock.ts'
 import type { ClientConnection, ClientHost } from '../exchange/client-host.ts'
 import { ConnectionIds } from '../exchange/connection-ids.ts'
-import { OwnerSearch } from '../exchange/owner-search.ts'
+import { OwnerSearch, cachedAnswer } from '../exchange/owner-search.ts'
 import {
   APP_OFFLINE,
   APP_SHUTDOWN,
@@ -56,7 +57,8 @@ const parser = new HeadParser()
  * head ──request──▶ exchange ──response and entity body complete──▶ head
  *  │▲                │ └──101 with the opaque flag──▶ opaque
  *  ▼└─owner ready──held ◀┘ owner gone before it answered
- * (no owner can take it)
+ * (no owner can take it, or another request brings the answer)
+ * head ──the client takes nothing more──▶ full ──it does again──▶ head
  * any ──last response, refusal──▶ closing ──▶ closed
  */
 export class Http1Connection
@@ -67,7 +69,7 @@ export class Http1Connection
   readonly localAddress: string
   readonly localPort: number
   readonly tls: TlsInfo | undefined
-  #state: 'head' | 'held' | 'exchange' | 'opaque' | 'closing' | 'closed' = 'head'
+  #state: 'head' | 'full' | 'held' | 'exchange' | 'opaque' | 'closing' | 'closed' = 'head'
   /** What has arrived and can't be used yet: an incomplete head, or requests behind the one under way. */
   #pending: PendingBytes | null = null
   #hasEnded = false
@@ -99,7 +101,7 @@ export class Http1Connection
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
     this.tls = connection.tls
-    this.#search = new OwnerSearch(routes, connection.localAddress, host.misdirection(this))
+    this.#search = new OwnerSearch(routes, connection.localAddress, host.misdirection(this), connection.tls)
     this.#exchange = new Http1Exchange(connection, this, host.limits.idleConnectionTimeout)
   }
 
@@ -129,13 +131,15 @@ export class Http1Connection
     this.#hasEnded = true
     if (this.#state === 'head') return this.#onEndBetweenRequests()
     // It may want the answer all the same.
-    if (this.#state === 'held') return
+    if (this.#state === 'held' || this.#state === 'full') return
     if (this.#state === 'closing') return this.#connection.end()
     this.#exchange.onClientGone(DISCONNECT_END)
   }
 
   onDrain(): void {
-    this.#exchange.grant()
+    if (this.#state !== 'full') return this.#exchange.grant()
+    this.#headStart = clock.seconds
+    this.onOwnerReady()
   }
 
   onClose(): void {
@@ -163,7 +167,7 @@ export class Http1Connection
 
   /** The port is no longer listened on: closes now when idle, else after the response under way. */
   shutdown(): void {
-    if (this.#state === 'head') this.#close()
+    if (this.#state === 'head' || this.#state === 'full') this.#close()
     else if (this.#state === 'exchange') this.#exchange.endAfterResponse()
     else if (this.#state === 'held') {
       this.#turnAway(APP_SHUTDOWN)
@@ -220,6 +224,13 @@ export class Http1Connection
     this.#pending = bytes
     this.onOwnerReady()
     return true
+  }
+
+  rereadRequest(request: CacheRequest): boolean {
+    const { bytes, isWhole } = this.#retained
+    if (!isWhole || bytes === null) return false
+    this.#setLimits(undefined)
+    return parser.parse(bytes.bytes, 0, bytes.length) > 0 && request.read(parser, bytes.bytes)
   }
 
   onExchangeEnd(isPersistent: boolean): void {
@@ -299,7 +310,10 @@ export class Http1Connection
   #takeOne(bytes: Buffer, start: number, end: number): number {
     switch (this.#state) {
       case 'head':
-        return this.#takeHead(bytes, start, end)
+        if (!this.#connection.isFull) return this.#takeHead(bytes, start, end)
+        // Responses to requests that are pipelined would pile up here.
+        this.#state = 'full'
+        return start
       case 'exchange': {
         if (this.#exchange.body.isComplete) return start
         const next = this.#exchange.takeBody(bytes, start, end)
@@ -313,6 +327,7 @@ export class Http1Connection
       case 'opaque':
         this.#exchange.takeOpaque(bytes, start, end)
         return end
+      case 'full':
       case 'held':
         return start
       case 'closing':
@@ -337,11 +352,16 @@ export class Http1Connection
     }
     this.#state = 'exchange'
     this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings.maxBodySize)
+    if (claim === 'cached') {
+      this.#exchange.answerFromCache(cachedAnswer)
+      return bodyStart
+    }
     if ('status' in claim) {
       this.#answer(claim)
       return bodyStart
     }
     claim.entry.requests++
+    this.#exchange.tap.start(claim, this.#search.takeFill())
     this.#lastOwner = claim.peer
     const connectionId = this.#ids.announce(claim.peer)
     const next = connectionId === -1 ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)

@@ -2,6 +2,7 @@ import { latin1 } from '../../../base/latin1.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
 import { RESPONSE_FLAG_KEEP_ALIVE, RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
 import { dateLine } from '../coarse-clock.ts'
+import type { CachedAnswer } from '../cache/cached-answer.ts'
 import type { ResponseWriter } from '../exchange/response-writer.ts'
 import { statusLine } from './status-line.ts'
 
@@ -99,6 +100,29 @@ export class ResponseFramer implements ResponseWriter {
   end(trailers: string): boolean {
     if (this.#framing === 'chunked') this.#connection.writeText(`0\r\n${trailers}\r\n`)
     return this.#framing !== 'length' || this.#remaining === 0
+  }
+
+  cached(answer: CachedAnswer): void {
+    this.hasHead = true
+    const { response, age } = answer
+    const connection = this.#connection
+    const isUsual = answer.isWhole && this.isPersistent && !this.#isHead && response.body.length <= TEXT_BYTES
+    if (isUsual && response.wireAge === age) return connection.writeText(response.wire)
+    let text = `${statusLine(answer.status, answer.reason)}${answer.fields}Age: ${age}\r\n`
+    text += this.isPersistent ? this.#keepAlive : CONNECTION_CLOSE
+    text += this.#frame(answer.status, answer.contentLength)
+    const { start, end } = answer
+    const length = this.#framing === 'none' ? 0 : end - start
+    if (length > TEXT_BYTES) {
+      // What is stored does not change: a client that reads slowly holds the one copy, not one of its own.
+      return connection.writeChunks([Buffer.from(text, 'latin1'), response.body.subarray(start, end)], () => {})
+    }
+    if (length > 0) text += latin1(response.body, start, end)
+    if (isUsual) {
+      response.wire = text
+      response.wireAge = age
+    }
+    connection.writeText(text)
   }
 
   informational(status: number, fields: string): void {

@@ -3,11 +3,13 @@ import { CompletionPort } from './completion-port.ts'
 import { HttpFeatureResponseTrailers } from './constants.ts'
 import { ConnectionTable } from './native-connection.ts'
 import { ResponseEncoder } from './response-encoder.ts'
+import { ServerSession } from './server-session.ts'
 import type { Win32Api } from './win32-api.ts'
 
 /** What all exchanges of the process share. */
 export class IoContext {
   readonly api: Win32Api
+  readonly session: ServerSession
   readonly port: CompletionPort
   readonly blocks: BlockPool
   readonly encoder: ResponseEncoder
@@ -17,6 +19,8 @@ export class IoContext {
 
   constructor(api: Win32Api) {
     this.api = api
+    // First of all: before HttpInitialize, no queue can be made either.
+    this.session = new ServerSession(api)
     this.port = new CompletionPort(api)
     this.blocks = new BlockPool(api.memory)
     this.encoder = new ResponseEncoder(this.blocks)

@@ -8,7 +8,6 @@ import { createNamedQueue, openNamedQueue } from './named-queues.ts'
 import { QueueMember } from './queue-member.ts'
 import type { MemberHome } from './queue-member.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
-import { ServerSession } from './server-session.ts'
 import { UrlGroup } from './url-group.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
@@ -30,7 +29,6 @@ export class NativeBackend implements QueueBackend, MemberHome {
   readonly #load: () => Win32Api
   readonly #receives: number
   #io: IoContext | null = null
-  #session: ServerSession | null = null
   /** By the prefix's key; those that still receive. */
   readonly #members = new Map<string, QueueMember>()
   readonly #groups = new Map<QueueMember, UrlGroup>()
@@ -126,8 +124,7 @@ export class NativeBackend implements QueueBackend, MemberHome {
     const io = this.#io!
     let group: UrlGroup | undefined
     try {
-      this.#session ??= new ServerSession(io.api)
-      group = new UrlGroup(io.api, this.#session, prefix.href)
+      group = new UrlGroup(io.api, io.session, prefix.href)
       group.configure(completeQueueSettings(prefix.settings))
       group.bind(handle)
       register(group)

@@ -129,6 +129,7 @@ export function httpApi(process: DoubleProcess): HttpApi {
 
     HttpCreateRequestQueue(version, name, security, flags, pHandle) {
       if (version !== VERSION_2) return INVALID_PARAMETER
+      if (process.initializations === 0) process.report('HttpCreateRequestQueue before HttpInitialize')
       if (name !== null && (name.length > 255 || /[\\/]/.test(name))) return INVALID_NAME
       const existing = name === null ? undefined : machine.queues.get(name)
       const opens = (flags & OPEN_EXISTING) !== 0

@@ -11,7 +11,10 @@ export default defineConfig({
     globalSetup: ['./tools/wine/set-up.ts'],
     // One wineserver, and one http.sys in it, at a time.
     fileParallelism: false,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Names every test, and those that can't be run with the reason.
+    reporters: ['verbose'],
+    // Wine starts slowly on a busy machine; a test that hangs says where by its own, shorter patience.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
   },
 })

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unpacks a private Wine 10 below DEST and makes its prefix: setup.sh DEST. About half a minute and 130 MB.
+# Unpacks a private Wine 10 below DEST and makes its prefix: setup.sh DEST. About half a minute and 300 MB.
 #
 # Debian bookworm's own Wine 8 can't run Node 24 and lacks HttpSendResponseEntityBody, and trixie's Wine 10 needs a newer
 # libc than bookworm has. So trixie's packages are unpacked, not installed, and Wine's two programs get trixie's loader
@@ -74,5 +74,7 @@ unset DISPLAY WAYLAND_DISPLAY
 ENV
 . "$dest/env.sh"
 "$WINE" wineboot -i </dev/null 2>/dev/null
+# A busy machine may take longer than ten seconds to load http.sys.
+"$WINE" reg add 'HKLM\System\CurrentControlSet\Control' /v ServicesPipeTimeout /t REG_DWORD /d 60000 /f </dev/null >/dev/null 2>&1
 "$WINESERVER" -w
 "$WINE" --version

@@ -1,4 +1,5 @@
 import koffi from 'koffi'
+import { HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA } from './constants.ts'
 import type { Bool, Handle, HttpApi, KernelApi, NativeMemory, Win32Api } from './win32-api.ts'
 
 /** Memory through koffi: malloc, so nothing moves it and nothing frees it but us. */
@@ -17,7 +18,20 @@ export const koffiMemory: NativeMemory = {
  */
 export function loadWin32(): Win32Api {
   const isWine = has('ntdll.dll', 'wine_get_version')
-  return { http: loadHttp(isWine), kernel: loadKernel(), memory: koffiMemory }
+  const http = loadHttp(isWine)
+  return { http: isWine ? withoutBuffering(http) : http, kernel: loadKernel(), memory: koffiMemory }
+}
+
+/** Wine 10 takes MORE_DATA for the end of the response when another flag stands beside it, and knows none of the others. */
+function withoutBuffering(http: HttpApi): HttpApi {
+  const kept = ~HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA
+  return {
+    ...http,
+    HttpSendHttpResponse: (queue, request, flags, ...rest) =>
+      http.HttpSendHttpResponse(queue, request, flags & kept, ...rest),
+    HttpSendResponseEntityBody: (queue, request, flags, ...rest) =>
+      http.HttpSendResponseEntityBody(queue, request, flags & kept, ...rest),
+  }
 }
 
 const PTR = 'uint64_t'

@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http'
 
+/** Milliseconds without anything from the other side. */
+const PATIENCE_MS = 20_000
+
 /** A response, whole. */
 export interface Answer {
   readonly status: number
@@ -27,10 +30,12 @@ export async function ask(url: string, { method, headers = {}, body, agent }: Qu
     method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers: body === undefined ? headers : { 'Content-Length': String(Buffer.byteLength(body)), ...headers },
     agent: agent ?? false,
-    timeout: 10_000,
+    timeout: PATIENCE_MS,
   }
   const outgoing = request(url, options)
   outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer from ${url}`)))
+  // After the head an error shows on the response as well.
+  outgoing.on('error', () => {})
   outgoing.end(body)
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
   const localPort = response.socket.localPort!
@@ -42,4 +47,15 @@ export async function ask(url: string, { method, headers = {}, body, agent }: Qu
     text: Buffer.concat(pieces).toString(),
     localPort,
   }
+}
+
+/** Asks, and closes the connection when the response has begun. */
+export async function leave(url: string): Promise<void> {
+  const outgoing = request(url, { agent: false, timeout: PATIENCE_MS })
+  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer from ${url}`)))
+  outgoing.end()
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  response.on('error', () => {})
+  await once(response, 'data')
+  response.destroy()
 }

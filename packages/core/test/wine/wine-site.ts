@@ -7,10 +7,11 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { vi } from 'vitest'
 import { nodeExe, stageDirectory, wineDirectory } from '../../../../tools/wine/directory.ts'
 
 /** How long an owner may take to start, to answer and to leave; Wine itself takes about a second. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 40_000
 
 /** A message of an owner. */
 export interface WineMessage {
@@ -49,6 +50,18 @@ export class WineOwner {
       if (timeout.aborted) throw new Error(`the owner did not say "${kind}":\n${this.output}`)
       await this.#change(timeout)
     }
+  }
+
+  /** Waits until the output matches; for programs that know nothing of the test. */
+  async written(pattern: RegExp): Promise<void> {
+    await vi.waitFor(
+      () => {
+        if (this.#child.exitCode !== null) return
+        if (!pattern.test(this.output)) throw new Error(`no ${String(pattern)} in ${JSON.stringify(this.output)}`)
+      },
+      { timeout: PATIENCE_MS, interval: 50 },
+    )
+    if (!pattern.test(this.output)) throw new Error(`exited with ${this.#child.exitCode}:\n${this.output}`)
   }
 
   tell(command: string, data: object = {}): void {

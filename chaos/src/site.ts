@@ -65,7 +65,8 @@ export class Site {
       HTTPSYS_BASE: `http://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '1000',
       HTTPSYS_QUEUE_LENGTH: String(QUEUE_LENGTH),
-      HTTPSYS_HOLD_FOR: '5000',
+      // A new owner comes, however slow the machine is.
+      HTTPSYS_HOLD_FOR: '30000',
     }
   }
 

@@ -12,6 +12,9 @@ export const httpsys: Peer = shared('httpsys', 'httpsys', {})
 /** The same with the engine that works everywhere. */
 export const httpsysNet: Peer = shared('httpsys-net', 'httpsys (net engine)', { HTTPSYS_ENGINE: 'net' })
 
+/** The same with frames between broker and owners in shared memory instead of over the local socket. */
+export const httpsysRings: Peer = shared('httpsys-rings', 'httpsys (rings)', { HTTPSYS_DELIVERY: 'rings' })
+
 function shared(name: string, title: string, engine: NodeJS.ProcessEnv): Peer {
   return {
     name,

@@ -2,7 +2,7 @@ import { HELLO } from '../apps/hello.ts'
 import { cEpoll } from '../peers/c-epoll.ts'
 import { cluster } from '../peers/cluster.ts'
 import { haproxy } from '../peers/haproxy.ts'
-import { httpsys, httpsysNet } from '../peers/httpsys.ts'
+import { httpsys, httpsysNet, httpsysRings } from '../peers/httpsys.ts'
 import { nginx } from '../peers/nginx.ts'
 import { node } from '../peers/node.ts'
 import { fastifyProxy, httpProxy } from '../peers/npm-proxies.ts'
@@ -18,7 +18,7 @@ export const mix = httpScenario({
   title: "The article's mix: hello world, eight owners",
   about:
     'Every keep-alive connection asks all eight prefixes in a shuffled order, so that no connection belongs to one owner.',
-  peers: [node, httpsys, httpsysNet, nginx, haproxy, httpProxy, fastifyProxy, cluster, cEpoll],
+  peers: [node, httpsys, httpsysNet, httpsysRings, nginx, haproxy, httpProxy, fastifyProxy, cluster, cEpoll],
 })
 
 export const single = httpScenario({
@@ -64,7 +64,7 @@ export const moderate = httpScenario({
   title: 'Moderate load: 5,000 requests a second',
   about:
     'The mix, sent when a request is due whether or not earlier ones have been answered; a latency counts from that moment, so a stall counts for everybody who would have come. There is little to batch, and wake-ups dominate.',
-  peers: [node, httpsys, httpsysNet, nginx, haproxy],
+  peers: [node, httpsys, httpsysNet, httpsysRings, nginx, haproxy],
   rate: 5_000,
 })
 

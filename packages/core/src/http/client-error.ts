@@ -29,10 +29,9 @@ export function clientErrorOf(code: string, rawPacket: Buffer): Error {
 /** Lets the app answer, and does so in its place when it does not listen. */
 export function emitClientError(server: Server, socket: QueueSocket, error: Error, hasAnswered: boolean): void {
   if (server.emit('clientError', error, socket)) return
+  if (hasAnswered || !socket.writable) return void socket.destroy(error)
   const { code } = error as NodeJS.ErrnoException
-  if (socket.writable && !hasAnswered) {
-    socket.write(`HTTP/1.1 ${STATUS_LINES[code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`)
-  }
-  if (hasAnswered) socket.destroy()
-  else socket.destroySoon()
+  socket.end(`HTTP/1.1 ${STATUS_LINES[code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`, () =>
+    socket.destroy(error),
+  )
 }

@@ -33,6 +33,8 @@ export interface IncomingMessageInternals {
   _read(size: number): void
   /** Somebody has begun to read the body. */
   _consumed: boolean
+  /** The request has left HTTP. */
+  upgrade: boolean
   _eventsCount: number
   _readableState: { readingMore: boolean }
   _addHeaderLines(raw: string[], count: number): void

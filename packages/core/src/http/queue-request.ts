@@ -31,6 +31,7 @@ export function bindRequest(
   bound.httpVersion = exchange.minorVersion === 1 ? '1.1' : '1.0'
   bound.method = exchange.method
   bound.url = exchange.target
+  bound.upgrade = false
   if (server.joinDuplicateHeaders) (bound as { joinDuplicateHeaders?: boolean }).joinDuplicateHeaders = true
   const maxHeadersCount = server.maxHeadersCount ?? 0
   const count = maxHeadersCount > 0 ? Math.min(rawHeaders.length, maxHeadersCount * 2) : rawHeaders.length

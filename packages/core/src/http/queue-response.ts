@@ -116,8 +116,8 @@ function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): 
   state.fields = fields
   state.contentLength = encoded.contentLength
   state.flags = encoded.flags
-  if (statusCode < 200) {
-    if (statusCode !== 101 || !state.exchange.isUpgrade) throw invalidFinalStatus(statusCode)
+  if (statusCode === 101) {
+    if (!state.exchange.isUpgrade) throw notSwitched()
     state.flags |= RESPONSE_OPAQUE
   }
   if (fields.length + state.reason.length > MAX_HEAD_BYTES) throw tooLarge()
@@ -252,6 +252,12 @@ function sendHead(
   const { exchange, status, reason, fields, contentLength, flags } = response[kState]
   const socket = (response as unknown as ServerResponse).socket as unknown as QueueSocket | null
   if (socket !== null) socket.bytesWritten += fields.length
+  if (status < 200 && status !== 101) {
+    // The client goes on waiting for an answer that never comes; on a connection that stays it would take the next one for it.
+    exchange.sendInformational(status, fields)
+    exchange.cancel()
+    return true
+  }
   return exchange.sendResponse(status, reason, fields, contentLength, flags, chunk, encoding, isLast)
 }
 
@@ -281,7 +287,7 @@ function tooLarge(): Error {
   return Object.assign(error, { code: 'ERR_HTTP_HEADERS_TOO_LARGE' })
 }
 
-function invalidFinalStatus(status: number): Error {
-  const error = new RangeError(`Invalid status code: ${status} is informational and can't end a response`)
+function notSwitched(): Error {
+  const error = new RangeError('Invalid status code: 101 answers only requests that ask for another protocol')
   return Object.assign(error, { code: 'ERR_HTTP_INVALID_STATUS_CODE' })
 }

@@ -11,6 +11,7 @@ import { describeTls } from './tls-members.ts'
 export type OnSocketClosed = (socket: QueueSocket) => void
 
 let lastId = 0
+const NO_BYTES = Buffer.alloc(0)
 
 /**
  * What an app sees as `req.socket`: one for each client connection and server.
@@ -139,19 +140,26 @@ export class QueueSocket extends Duplex {
     throw Object.assign(error, { code: 'ERR_HTTP_SOCKET_ENCODING' })
   }
 
-  /** From now on the app writes the response itself: `'upgrade'`. */
-  beginRaw(exchange: Exchange): void {
+  /** From now on the app writes the response itself: `'upgrade'`. Returns whether what came with the head follows. */
+  beginRaw(exchange: Exchange): boolean {
     this.removeListener('error', onHttpError)
+    this.exchange = exchange
+    this.#becomeRaw(exchange)
+    return this.#isOpaque
+  }
+
+  /** A request could not be read: what the app writes now is the answer to it, unless one has begun. */
+  beginErrorAnswer(exchange: Exchange, hasAnswered: boolean): void {
+    this.removeListener('error', onHttpError)
+    this.on('error', ignore)
+    if (hasAnswered) return
     this.exchange = exchange
     this.#becomeRaw(exchange)
   }
 
-  /** A request could not be read: what the app writes now is the answer to it. */
-  beginErrorAnswer(exchange: Exchange): void {
-    this.exchange = exchange
-    this.removeListener('error', onHttpError)
-    this.on('error', ignore)
-    this.#becomeRaw(exchange)
+  /** What has come behind the head of a request that leaves HTTP. */
+  takeHead(): Buffer {
+    return (this.readableLength > 0 ? (this.read() as Buffer | null) : null) ?? NO_BYTES
   }
 
   #becomeRaw(exchange: Exchange): void {

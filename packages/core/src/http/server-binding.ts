@@ -29,6 +29,8 @@ interface Transaction {
   readonly request: QueueRequest | null
   /** null once the connection has left HTTP. */
   readonly response: QueueResponse | null
+  /** What waits for the bytes that came with the head of a request which leaves HTTP. */
+  onHeadTaken?: (() => void) | undefined
 }
 
 const KNOWN_METHODS = new Set(METHODS)
@@ -132,7 +134,7 @@ export class ServerBinding implements ExchangeListener {
     const transaction = exchange.context as Transaction | undefined
     exchange.context = { socket, request: transaction?.request ?? null, response: null } satisfies Transaction
     const hasAnswered = transaction?.response?.headersSent === true
-    if (!hasAnswered) socket.beginErrorAnswer(exchange)
+    socket.beginErrorAnswer(exchange, hasAnswered)
     try {
       socket.scope.runInAsyncScope(emitClientError, null, this.#server, socket, error, hasAnswered)
     } catch (thrown) {
@@ -141,9 +143,11 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onBody(exchange: Exchange, chunk: Buffer): void {
-    const { socket, request, response } = exchange.context as Transaction
+    const transaction = exchange.context as Transaction
+    const { socket, request, response } = transaction
     try {
-      if (response === null) socket.scope.runInAsyncScope(receive, null, socket, chunk)
+      if (chunk.length === 0) leaveHttp(transaction)
+      else if (response === null) socket.scope.runInAsyncScope(receive, null, socket, chunk)
       else {
         socket.touch()
         socket.scope.runInAsyncScope(pushBody, null, request, chunk)
@@ -274,13 +278,14 @@ export class ServerBinding implements ExchangeListener {
   }
 
   #leaveHttp(event: 'upgrade' | 'connect', exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
-    socket.beginRaw(exchange)
-    exchange.context = { socket, request, response: null } satisfies Transaction
-    try {
-      this.#server.emit(event, request, socket as never, NO_BYTES)
-    } catch (error) {
-      rethrowLater(error)
+    request.upgrade = true
+    const transaction: Transaction = { socket, request, response: null }
+    exchange.context = transaction
+    transaction.onHeadTaken = () => {
+      socket.scope.runInAsyncScope(() => this.#server.emit(event, request, socket as never, socket.takeHead()))
     }
+    // On a shared port what came with the head waits in the backend until the app has agreed.
+    if (!socket.beginRaw(exchange)) leaveHttp(transaction)
   }
 
   /** All of a response has been handed over; `'finish'` follows, in the context of the call that ended it if somebody listens. */
@@ -336,6 +341,17 @@ export class ServerBinding implements ExchangeListener {
       emitClose(response)
     }
     this.#server._emitCloseIfDrained()
+  }
+}
+
+/** Lets the app have a connection that leaves HTTP, once. */
+function leaveHttp(transaction: Transaction): void {
+  const { onHeadTaken } = transaction
+  transaction.onHeadTaken = undefined
+  try {
+    onHeadTaken?.()
+  } catch (error) {
+    rethrowLater(error)
   }
 }
 

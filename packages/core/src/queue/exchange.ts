@@ -116,7 +116,8 @@ export interface Exchange {
   ): boolean
   /**
    * Private ports: in place of `sendResponse`, everything that `sendBody` gets is written as it is, head included.
-   * Returns false when that can't be, since a head was sent or the port is shared.
+   * Returns false when that can't be, since a head was sent or the port is shared; else what the client has sent behind its head
+   * follows at once, and then an empty piece.
    */
   beginRaw(): boolean
   /** Sends a piece of the body; `trailers` are complete lines and go with the last piece only. */

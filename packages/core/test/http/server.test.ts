@@ -426,6 +426,22 @@ describe('responses', () => {
     expect(less).toMatch(/little$/)
   })
 
+  test('a 101 that nobody asked for is an error', async () => {
+    let code: string | undefined
+    const text = await rawResponse((_req, res) => {
+      res.statusCode = 101
+      try {
+        res.end()
+      } catch (error) {
+        code = (error as NodeJS.ErrnoException).code
+        res.statusCode = 500
+        res.end()
+      }
+    })
+    expect(text).toMatch(/^HTTP\/1.1 500 /)
+    expect(code).toBe('ERR_HTTP_INVALID_STATUS_CODE')
+  })
+
   test.each([
     ['a header value with a line break', (res: ServerResponse) => res.setHeader('X', 'a\r\nB: c'), 'ERR_INVALID_CHAR'],
     ['a header name with a space', (res: ServerResponse) => res.setHeader('X Y', 'a'), 'ERR_INVALID_HTTP_TOKEN'],

@@ -187,7 +187,8 @@ export class BrokerLink implements ExchangeHome {
     const { listener } = exchange
     switch (type) {
       case FRAME_BODY:
-        if (end > payload) listener.onBody(exchange, Buffer.from(bytes.subarray(payload, end)))
+        // An empty piece that is not the last ends what came with the head of a raw exchange.
+        if (end > payload || flags === 0) listener.onBody(exchange, Buffer.from(bytes.subarray(payload, end)))
         if ((flags & FLAG_END) !== 0) onBodyEnd(exchange, [])
         return
       case FRAME_TRAILERS: {

@@ -245,4 +245,19 @@ describeCompat('response', (host) => {
     response.end('late')
     await client.until('late')
   })
+
+  test('a status below 200 can be the last', async () => {
+    const seen: string[] = []
+    await using site = await Site.open(host, (_request, response) => {
+      for (const event of ['finish', 'close']) response.on(event, () => seen.push(event))
+      response.statusCode = 102
+      response.setHeader('X-Step', 1)
+      response.end('no body')
+    })
+    const client = await site.client()
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1.1 102 Processing\r\nX-Step: 1\r\n/)
+    await expect.poll(() => seen).toEqual(['finish', 'close'])
+    expect(client.text).not.toContain('no body')
+  })
 })

@@ -1,5 +1,5 @@
 import type { EngineConnection } from '../../engine/engine.ts'
-import { DISCONNECT_RESET } from '../../protocol/frames.ts'
+import { DISCONNECT_RESET, FRAME_BODY } from '../../protocol/frames.ts'
 import { MAX_BODY_FRAME_BYTES } from '../../protocol/limits.ts'
 import { ClientExchange } from '../exchange/client-exchange.ts'
 import type { ExchangeCarrier } from '../exchange/exchange-carrier.ts'
@@ -144,6 +144,8 @@ export class Http1Exchange extends ClientExchange {
     if (!this.carrier.isOnPrivatePort) return super.goRaw(bytes, start, end, isLast)
     this.response.hasHead = true
     this.becomeOpaque()
+    // node:http hands over what came with the head together with it; the owner waits to learn how much that was.
+    this.owner?.writer.signal(FRAME_BODY, 0, 0, this.id)
     this.onOpaqueBytes(bytes, start, end, isLast)
   }
 }

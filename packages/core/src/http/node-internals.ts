@@ -47,6 +47,7 @@ export interface ServerResponseInternals {
   _hasBody: boolean
   _contentLength: number | null
   _removedContLen: boolean
+  _removedConnection: boolean
   _trailer: string
   _closed: boolean
   _last: boolean

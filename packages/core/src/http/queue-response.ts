@@ -109,7 +109,7 @@ function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): 
   const native = this as unknown as ServerResponse & ServerResponseInternals
   const state = this[kState]
   const { statusCode } = native
-  encodeHead(native, headers)
+  encodeHead(native, headers, state.exchange.isAlone)
   const { fields } = encoded
   state.status = statusCode
   state.reason = reasonOf(native)
@@ -162,16 +162,17 @@ function send(
 function writeRaw(
   this: QueueResponse,
   data: string | Uint8Array,
-  _encoding?: BufferEncoding | null,
+  encoding?: BufferEncoding | (() => void) | null,
   callback?: (() => void) | null,
 ): boolean {
   const state = this[kState]
+  const written = typeof encoding === 'function' ? encoding : callback
   const text = state.rawHead + String(data)
   if (text.length > MAX_HEAD_BYTES) throw tooLarge()
   const match = /^HTTP\/1\.1 (1\d\d)[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n$/.exec(text)
   state.rawHead = match === null ? text : ''
   if (match !== null && !this.destroyed) state.exchange.sendInformational(Number(match[1]), match[2]!)
-  if (typeof callback === 'function') process.nextTick(callback)
+  if (typeof written === 'function') process.nextTick(written)
   return true
 }
 

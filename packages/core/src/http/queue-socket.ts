@@ -4,6 +4,7 @@ import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
+import { emitClientError } from './client-error.ts'
 import { RawResponse } from './raw-response.ts'
 import { describeTls } from './tls-members.ts'
 
@@ -32,6 +33,8 @@ export class QueueSocket extends Duplex {
   readonly localPort: number
   readonly localFamily: 'IPv4' | 'IPv6'
   readonly connecting = false
+  /** The backend's; null as on a socket that has left HTTP. */
+  readonly parser = null
   readonly pending = false
   /** Bytes of entity bodies, and of a connection that has left HTTP; heads and framing are the backend's. */
   bytesRead = 0
@@ -143,16 +146,18 @@ export class QueueSocket extends Duplex {
   /** From now on the app writes the response itself: `'upgrade'`. Returns whether what came with the head follows. */
   beginRaw(exchange: Exchange): boolean {
     this.removeListener('error', onHttpError)
+    // A net.Socket has one of its own, and there are those who count.
+    this.on('end', ignore)
     this.exchange = exchange
     this.#becomeRaw(exchange)
     return this.#isOpaque
   }
 
   /** A request could not be read: what the app writes now is the answer to it, unless one has begun. */
-  beginErrorAnswer(exchange: Exchange, hasAnswered: boolean): void {
+  beginErrorAnswer(exchange: Exchange | null, hasAnswered: boolean): void {
     this.removeListener('error', onHttpError)
     this.on('error', ignore)
-    if (hasAnswered) return
+    if (hasAnswered || exchange === null) return
     this.exchange = exchange
     this.#becomeRaw(exchange)
   }
@@ -178,6 +183,8 @@ export class QueueSocket extends Duplex {
   /** The client has ended its side of an opaque connection. */
   onClientEnd(): void {
     this.push(null)
+    // As a net.Socket: an end behind which nothing is left is told even when nobody reads.
+    this.read(0)
   }
 
   /** The queue has room again. */
@@ -274,7 +281,9 @@ Object.setPrototypeOf(QueueSocket.prototype, Socket.prototype)
 
 /** As node:http: while the connection speaks HTTP, its errors are the server's `'clientError'`, and nobody else must listen. */
 function onHttpError(this: QueueSocket, error: Error): void {
-  this.server.emit('clientError', error, this)
+  const hasAnswered = this.destroyed || this.exchange === null || this._httpMessage?.headersSent === true
+  this.beginErrorAnswer(this.exchange, hasAnswered)
+  emitClientError(this.server, this, error, hasAnswered)
 }
 
 function ignore(): void {}

@@ -1,6 +1,12 @@
 import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { ServerResponse } from 'node:http'
-import { LENGTH_UNKNOWN, RESPONSE_CLOSE, RESPONSE_KEEP_ALIVE, RESPONSE_NO_DATE } from '../queue/exchange.ts'
+import {
+  LENGTH_UNKNOWN,
+  RESPONSE_CLOSE,
+  RESPONSE_KEEP_ALIVE,
+  RESPONSE_NO_DATE,
+  RESPONSE_OWN_CONNECTION,
+} from '../queue/exchange.ts'
 import { kOutHeaders, kUniqueHeaders } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 
@@ -15,6 +21,7 @@ let hasDate = false
 let hasTrailer = false
 let hasConnection = false
 let hasKeepAlive = false
+let ownsConnection = false
 
 type HeaderValue = string | number | readonly string[]
 
@@ -22,8 +29,14 @@ type HeaderValue = string | number | readonly string[]
  * Turns what the app set on a response into field lines, and takes the framing fields out of them: those belong to the backend.
  *
  * @param headers - what node:http hands to `_storeHeader`: its own table, a flat or nested array, or a plain object
+ * @param isAlone - the app has its port, and so what it says of the connection, to itself
  */
-export function encodeHead(response: ServerResponse & ServerResponseInternals, headers: unknown): void {
+export function encodeHead(
+  response: ServerResponse & ServerResponseInternals,
+  headers: unknown,
+  isAlone: boolean,
+): void {
+  ownsConnection = isAlone
   encoded.fields = ''
   encoded.contentLength = LENGTH_UNKNOWN
   encoded.flags = 0
@@ -37,9 +50,13 @@ export function encodeHead(response: ServerResponse & ServerResponseInternals, h
   if (encoded.contentLength !== LENGTH_UNKNOWN) response._contentLength = encoded.contentLength
   const { statusCode } = response
   if (hasTransferEncoding && (statusCode === 204 || statusCode === 304)) response.shouldKeepAlive = false
-  if (!response.shouldKeepAlive || response.maxRequestsOnConnectionReached) encoded.flags |= RESPONSE_CLOSE
+  if (!response.shouldKeepAlive) encoded.flags |= RESPONSE_CLOSE
+  else if (response.maxRequestsOnConnectionReached && !hasConnection) announceLastRequest()
+  if (isAlone && (hasConnection || response._removedConnection)) encoded.flags |= RESPONSE_OWN_CONNECTION
   if ((encoded.flags & RESPONSE_CLOSE) !== 0) response._last = true
-  else if (response._keepAliveTimeout && !hasConnection && !hasKeepAlive) addKeepAlive(response)
+  else if (response._keepAliveTimeout && !hasConnection && !hasKeepAlive && !response._removedConnection) {
+    addKeepAlive(response)
+  }
   if (hasDate || !response.sendDate) encoded.flags |= RESPONSE_NO_DATE
   if (hasTransferEncoding) encoded.contentLength = LENGTH_UNKNOWN
   else if (
@@ -58,6 +75,15 @@ export function encodeHead(response: ServerResponse & ServerResponseInternals, h
     throw Object.assign(new Error('Trailers are invalid with this transfer encoding'), {
       code: 'ERR_HTTP_TRAILER_INVALID',
     })
+  }
+}
+
+/** node:http says close and leaves it to the client; what still comes is answered with 503. */
+function announceLastRequest(): void {
+  if (!ownsConnection) encoded.flags |= RESPONSE_CLOSE
+  else {
+    encoded.fields += 'Connection: close\r\n'
+    hasConnection = true
   }
 }
 
@@ -143,7 +169,7 @@ function isFraming(name: string, value: string | number): boolean {
       if (lower !== 'connection') return false
       hasConnection = true
       if (/close/i.test(String(value))) encoded.flags |= RESPONSE_CLOSE
-      return true
+      return !ownsConnection
     }
     case 14: {
       if (name.toLowerCase() !== 'content-length') return false

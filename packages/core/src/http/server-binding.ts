@@ -313,6 +313,7 @@ export class ServerBinding implements ExchangeListener {
     const native = response as unknown as ServerResponse & ServerResponseInternals
     const socket = native.socket as unknown as QueueSocket | null
     if (socket === null || socket._httpMessage !== native) return
+    if (native._last && !socket.isUpgraded) socket.destroySoon()
     emitFinish(response)
     const request = native.req as QueueRequest
     if (onResponseFinish.hasSubscribers) {

@@ -36,6 +36,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   readonly isUpgrade: boolean
   readonly expectation: 0 | 1 | 2
   readonly isKeepAlive: boolean
+  readonly isAlone = false
   context: unknown = undefined
   readonly #isMultiplexed: boolean
   readonly #io: IoContext

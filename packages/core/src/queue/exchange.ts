@@ -10,6 +10,8 @@ export const RESPONSE_OPAQUE = 4
 
 /** The field lines contain a Keep-Alive of the app's; the backend adds none. */
 export const RESPONSE_KEEP_ALIVE = 8
+/** Only where {@link Exchange.isAlone}: the field lines say all that the client is told of the connection, the backend adds no Connection. */
+export const RESPONSE_OWN_CONNECTION = 16
 
 /** The time to live of a response that a cache may keep until it is told otherwise (HTTP.SYS: HttpCachePolicyUserInvalidates). */
 export const UNTIL_INVALIDATED = Infinity
@@ -77,6 +79,8 @@ export interface Exchange {
   readonly expectation: 0 | 1 | 2
   /** The client is willing to send another request on this connection. */
   readonly isKeepAlive: boolean
+  /** The port belongs to this queue alone, and its connections with it: the app may frame by itself and say Connection. */
+  readonly isAlone: boolean
   /** Belongs to the layer above. */
   context: unknown
 
@@ -100,7 +104,8 @@ export interface Exchange {
   /**
    * Sends the head and, if given, the first piece of the body.
    *
-   * `fields` are complete lines without Content-Length, Transfer-Encoding and Connection: framing belongs to the backend.
+   * `fields` are complete lines without Content-Length, Transfer-Encoding and Connection: framing belongs to the backend
+   * ({@link RESPONSE_OWN_CONNECTION} is the exception).
    * `contentLength` is in bytes or {@link LENGTH_UNKNOWN}; `flags` are the RESPONSE_ constants.
    * Returns whether more may be written now; if not, `onWritable` tells when.
    */
@@ -115,7 +120,7 @@ export interface Exchange {
     isLast: boolean,
   ): boolean
   /**
-   * Private ports: in place of `sendResponse`, everything that `sendBody` gets is written as it is, head included.
+   * Where {@link isAlone}: in place of `sendResponse`, everything that `sendBody` gets is written as it is, head included.
    * Returns false when that can't be, since a head was sent or the port is shared; else what the client has sent behind its head
    * follows at once, and then an empty piece.
    */

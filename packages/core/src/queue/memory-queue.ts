@@ -120,6 +120,7 @@ export class MemoryExchange implements Exchange {
   readonly isUpgrade: boolean
   readonly expectation: 0 | 1 | 2
   readonly isKeepAlive = true
+  readonly isAlone = false
   context: unknown = undefined
 
   /** What the client has received. */

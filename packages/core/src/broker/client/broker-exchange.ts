@@ -5,6 +5,7 @@ import {
   RESPONSE_KEEP_ALIVE,
   RESPONSE_NO_DATE,
   RESPONSE_OPAQUE,
+  RESPONSE_OWN_CONNECTION,
 } from '../../queue/exchange.ts'
 import type { Chunk, Exchange, ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
@@ -32,6 +33,7 @@ import {
   RESPONSE_FLAG_KEEP_ALIVE,
   RESPONSE_FLAG_NO_DATE,
   RESPONSE_FLAG_OPAQUE,
+  RESPONSE_FLAG_OWN_CONNECTION,
   RESPONSE_FLAG_RAW,
 } from '../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
@@ -55,6 +57,7 @@ export class BrokerExchange implements Exchange {
   readonly connection: QueueConnection
   readonly method: string
   readonly target: string
+  readonly isAlone: boolean
   context: unknown = undefined
   queuedBytes = 0
   /** Nothing more comes from the client. */
@@ -64,7 +67,6 @@ export class BrokerExchange implements Exchange {
   readonly #head: string
   readonly #fieldsStart: number
   readonly #fieldCount: number
-  readonly #isOnPrivatePort: boolean
   /** 0: the response is for this request alone. */
   #secondsToLive = 0
   #hasHead = false
@@ -90,9 +92,9 @@ export class BrokerExchange implements Exchange {
     methodLength: number,
     targetLength: number,
     fieldCount: number,
-    isOnPrivatePort: boolean,
+    isAlone: boolean,
   ) {
-    this.#isOnPrivatePort = isOnPrivatePort
+    this.isAlone = isAlone
     this.#home = home
     this.id = id
     this.queue = queue
@@ -199,7 +201,7 @@ export class BrokerExchange implements Exchange {
     view.setUint32(offset + 16, contentLength < 0 ? 0 : Math.floor(contentLength / 0x1_0000_0000), true)
     view.setUint32(offset + 20, fields.length, true)
     view.setUint16(offset + 24, reason.length, true)
-    view.setUint16(offset + 26, 0, true)
+    view.setUint16(offset + 26, (flags & RESPONSE_OWN_CONNECTION) === 0 ? 0 : RESPONSE_FLAG_OWN_CONNECTION >> 8, true)
     let position = offset + RESPONSE_FIXED_BYTES
     if (policyLength > 0) {
       view.setUint32(position, this.#secondsToLive > MAX_SECONDS_TO_LIVE ? FOREVER_SECONDS : this.#secondsToLive, true)
@@ -218,7 +220,7 @@ export class BrokerExchange implements Exchange {
   }
 
   beginRaw(): boolean {
-    if (this.#isSent || this.#hasHead || !this.#isOnPrivatePort) return false
+    if (this.#isSent || this.#hasHead || !this.isAlone) return false
     this.#hasHead = true
     this.isBodyDone = false
     const { writer } = this.#home

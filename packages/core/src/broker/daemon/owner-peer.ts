@@ -39,6 +39,7 @@ import {
   RESPONSE_FIXED_BYTES,
   RESPONSE_FLAG_CACHE,
   RESPONSE_FLAG_HAS_LENGTH,
+  RESPONSE_FLAG_OWN_CONNECTION,
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
@@ -274,6 +275,8 @@ function onResponseFrame(
   }
   const fieldsLength = view.getUint32(start + 20, true)
   const reasonLength = view.getUint16(start + 24, true)
+  const upperFlags = view.getUint16(start + 26, true)
+  if (upperFlags > RESPONSE_FLAG_OWN_CONNECTION >> 8) throw broken(`upper flags ${upperFlags} mean nothing`)
   const isCacheable = (flags & RESPONSE_FLAG_CACHE) !== 0
   const reasonStart = start + RESPONSE_FIXED_BYTES + (isCacheable ? CACHE_POLICY_BYTES : 0)
   const fieldsStart = reasonStart + reasonLength
@@ -283,7 +286,7 @@ function onResponseFrame(
     const seconds = view.getUint32(reasonStart - CACHE_POLICY_BYTES, true)
     exchange.onCachePolicy(seconds === FOREVER_SECONDS ? Infinity : seconds)
   }
-  exchange.onResponse(status, flags, contentLength, bytes, reasonStart, fieldsStart, bodyStart, end)
+  exchange.onResponse(status, flags | (upperFlags << 8), contentLength, bytes, reasonStart, fieldsStart, bodyStart, end)
 }
 
 /** The error for a peer that does not keep to the protocol. */

@@ -104,6 +104,8 @@ export const RESPONSE_FLAG_KEEP_ALIVE = 32
 export const RESPONSE_FLAG_RAW = 64
 /** The response may be cached: a u32 stands in front of the reason, seconds or {@link FOREVER_SECONDS}. */
 export const RESPONSE_FLAG_CACHE = 128
+/** Private ports: the fields hold all that is said of the connection. Travels in the upper eight bits, behind the reason's length. */
+export const RESPONSE_FLAG_OWN_CONNECTION = 256
 
 /** CONNECTION flag: the client speaks TLS to the broker. */
 export const CONNECTION_ENCRYPTED = 1
@@ -116,7 +118,7 @@ export const DISCONNECT_RESET = 2
 /** REQUEST: connection id u32, claim id u32, method length u16, target length u16, field count u16, head length u16; then head, then body. */
 export const REQUEST_FIXED_BYTES = HEADER_BYTES + 16
 /**
- * RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, two bytes of padding; then, with
+ * RESPONSE: content length as two u32 (low, high), fields length u32, reason length u16, upper flags u16; then, with
  * RESPONSE_FLAG_CACHE, u32 seconds; then reason, fields, body.
  */
 export const RESPONSE_FIXED_BYTES = HEADER_BYTES + 16

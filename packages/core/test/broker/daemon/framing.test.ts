@@ -33,14 +33,16 @@ interface Head {
   readonly length?: number
   readonly body?: string
   readonly flags?: number
+  upperFlags?: number
 }
 
-function respond(owner: RawOwner, id: number, { status, fields, reason, length, body, flags }: Head): void {
+function respond(owner: RawOwner, id: number, { status, fields, reason, length, body, flags, upperFlags }: Head): void {
   const [reasonBytes, fieldBytes, bodyBytes] = [reason, fields, body].map((text) => Buffer.from(text ?? '', 'latin1'))
   const fixed = Buffer.alloc(16)
   fixed.writeUInt32LE(length ?? 0, 0)
   fixed.writeUInt32LE(fieldBytes!.length, 8)
   fixed.writeUInt16LE(reasonBytes!.length, 12)
+  fixed.writeUInt16LE(upperFlags ?? 0, 14)
   const payload = Buffer.concat([fixed, reasonBytes!, fieldBytes!, bodyBytes!])
   const hasLength = length === undefined ? 0 : RESPONSE_FLAG_HAS_LENGTH
   owner.send({ type: FRAME_RESPONSE, flags: (flags ?? 0) | hasLength, aux: status ?? 200, id, payload })
@@ -218,6 +220,20 @@ const LIES: [what: string, method: 'GET' | 'HEAD', answer: Answer, seen: string 
     'raw bytes for a request that wants no upgrade',
     'GET',
     (owner, id) => respond(owner, id, { status: 101, flags: RESPONSE_FLAG_OPAQUE, body: FORGED }),
+    /^502/,
+    true,
+  ],
+  [
+    'a Connection field of its own',
+    'GET',
+    (owner, id) => respond(owner, id, { fields: 'Connection: close\r\n', flags: FLAG_END, upperFlags: 1 }),
+    /^502/,
+    true,
+  ],
+  [
+    'flags that mean nothing',
+    'GET',
+    (owner, id) => respond(owner, id, { flags: FLAG_END, upperFlags: 2, body: 'x' }),
     /^502/,
     true,
   ],

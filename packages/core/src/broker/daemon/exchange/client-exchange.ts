@@ -5,6 +5,7 @@ import {
   RESPONSE_FLAG_CLOSE,
   RESPONSE_FLAG_NO_DATE,
   RESPONSE_FLAG_OPAQUE,
+  RESPONSE_FLAG_OWN_CONNECTION,
   RESPONSE_FLAG_RAW,
 } from '../../protocol/frames.ts'
 import { CREDIT_STEP_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
@@ -51,6 +52,9 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.response = response
     this.tap = new CacheTap(carrier)
   }
+
+  /** No other owner answers on this connection. */
+  protected isOwnersConnection = false
 
   /** Whether the rest of the entity body is still read when the response is done. */
   protected abstract get isRestAwaited(): boolean
@@ -141,7 +145,9 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     bodyStart: number,
     end: number,
   ): void {
-    if (!areSafeFields(bytes, fieldsStart, bodyStart)) throw broken('a response has unsafe fields')
+    const saysConnection = (flags & RESPONSE_FLAG_OWN_CONNECTION) !== 0
+    if (saysConnection && !this.isOwnersConnection) throw broken('a Connection field on a port that others share')
+    if (!areSafeFields(bytes, fieldsStart, bodyStart, saysConnection)) throw broken('a response has unsafe fields')
     if (!isSafeReason(bytes, reasonStart, fieldsStart)) throw broken('a response has an unsafe reason phrase')
     const isLast = (flags & FLAG_END) !== 0
     if (this.state === 'broken') return this.#drop(isLast)

@@ -4,6 +4,7 @@ import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import type { CacheRequest } from '../cache/cache-request.ts'
 import { clock } from '../coarse-clock.ts'
 import type { ClientConnection, ClientHost } from '../exchange/client-host.ts'
+import type { ExchangeCarrier } from '../exchange/exchange-carrier.ts'
 import { ConnectionIds } from '../exchange/connection-ids.ts'
 import { OwnerSearch, cachedAnswer } from '../exchange/owner-search.ts'
 import {
@@ -26,7 +27,6 @@ import type { HeldRequest, RequestQueueEntry } from '../request-queue-entry.ts'
 import type { PortRoutes } from '../router.ts'
 import { HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
-import type { Http1Carrier } from './http1-exchange.ts'
 import { announceAccepted, isTooSlow } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
 
@@ -62,7 +62,7 @@ const parser = new HeadParser()
  * any ──last response, refusal──▶ closing ──▶ closed
  */
 export class Http1Connection
-  implements EngineConnectionHandler, ClientConnection, Http1Carrier, AnnouncedConnection, HeldRequest
+  implements EngineConnectionHandler, ClientConnection, ExchangeCarrier, AnnouncedConnection, HeldRequest
 {
   readonly remoteAddress: string
   readonly remotePort: number
@@ -196,7 +196,8 @@ export class Http1Connection
   }
 
   closeIfIdle(peer: OwnerPeer): void {
-    const isTheirs = peer === this.#lastOwner || this.isOnPrivatePort
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const isTheirs = peer === this.#lastOwner || port !== undefined
     if (isTheirs && this.#state === 'head' && this.#pending === null) this.#close()
   }
 
@@ -204,10 +205,6 @@ export class Http1Connection
 
   count(reason: string): void {
     this.#host.count(reason)
-  }
-
-  get isOnPrivatePort(): boolean {
-    return this.#host.privatePort(this.localPort, this.localAddress) !== undefined
   }
 
   get isAtEnd(): boolean {
@@ -351,7 +348,7 @@ export class Http1Connection
       return start
     }
     this.#state = 'exchange'
-    this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings.maxBodySize)
+    this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings.maxBodySize, port !== undefined)
     if (claim === 'cached') {
       this.#exchange.answerFromCache(cachedAnswer)
       return bodyStart
@@ -418,7 +415,10 @@ export class Http1Connection
     const pending = this.#pending
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     const isAnswered =
-      pending !== null && port !== undefined && this.#delegate(port, REJECT_EOF, pending.bytes, 0, pending.length)
+      pending !== null &&
+      port !== undefined &&
+      !isBlank(pending) &&
+      this.#delegate(port, REJECT_EOF, pending.bytes, 0, pending.length)
     if (!isAnswered) this.#close()
   }
 
@@ -465,4 +465,10 @@ export class Http1Connection
         return null
     }
   }
+}
+
+/** Empty lines before a request belong to none. */
+function isBlank({ bytes, length }: PendingBytes): boolean {
+  for (let index = 0; index < length; index++) if (bytes[index] !== 13 && bytes[index] !== 10) return false
+  return true
 }

@@ -13,21 +13,14 @@ import type { PrivatePort } from './private-port.ts'
 import { BODY_END, BODY_MORE, RequestBody } from './request-body.ts'
 import { ResponseFramer } from './response-framer.ts'
 
-/** What an HTTP/1.1 connection tells its exchange besides. */
-export interface Http1Carrier extends ExchangeCarrier {
-  /** The connection's port belongs to one claim alone. */
-  readonly isOnPrivatePort: boolean
-}
-
 /** The exchange of an HTTP/1.1 connection, which has one at a time: one object serves them all in turn. */
 export class Http1Exchange extends ClientExchange {
   readonly body = new RequestBody()
-  declare protected readonly carrier: Http1Carrier
   declare protected readonly response: ResponseFramer
   /** The owner answers what could not be read. */
   #isRefusal = false
 
-  constructor(connection: EngineConnection, carrier: Http1Carrier, idleTimeoutMs: number) {
+  constructor(connection: EngineConnection, carrier: ExchangeCarrier, idleTimeoutMs: number) {
     super(new ResponseFramer(connection, idleTimeoutMs), carrier)
   }
 
@@ -49,7 +42,8 @@ export class Http1Exchange extends ClientExchange {
    *
    * @param maxBodySize - bytes of the entity body, 0 for no limit
    */
-  begin(head: HeadParser, isHead: boolean, maxBodySize: number): void {
+  begin(head: HeadParser, isHead: boolean, maxBodySize: number, isOnPrivatePort: boolean): void {
+    this.isOwnersConnection = isOnPrivatePort
     this.body.reset(head)
     this.response.reset(isHead, head.minor, head.isKeepAlive)
     this.#isRefusal = false
@@ -125,6 +119,7 @@ export class Http1Exchange extends ClientExchange {
       if (!this.join(port.claim.peer)) return false
       this.response.reset(false, 1, false)
       this.open(false, false, 0)
+      this.isOwnersConnection = true
       this.isOwnerDone = false
     }
     this.body.abandon()
@@ -141,7 +136,7 @@ export class Http1Exchange extends ClientExchange {
   }
 
   protected override goRaw(bytes: Buffer, start: number, end: number, isLast: boolean): void {
-    if (!this.carrier.isOnPrivatePort) return super.goRaw(bytes, start, end, isLast)
+    if (!this.isOwnersConnection) return super.goRaw(bytes, start, end, isLast)
     this.response.hasHead = true
     this.becomeOpaque()
     // node:http hands over what came with the head together with it; the owner waits to learn how much that was.

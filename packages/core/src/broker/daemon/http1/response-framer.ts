@@ -1,6 +1,6 @@
 import { latin1 } from '../../../base/latin1.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
-import { RESPONSE_FLAG_KEEP_ALIVE, RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
+import { RESPONSE_FLAG_KEEP_ALIVE, RESPONSE_FLAG_NO_DATE, RESPONSE_FLAG_OWN_CONNECTION } from '../../protocol/frames.ts'
 import { dateLine } from '../coarse-clock.ts'
 import type { CachedAnswer } from '../cache/cached-answer.ts'
 import type { ResponseWriter } from '../exchange/response-writer.ts'
@@ -66,8 +66,10 @@ export class ResponseFramer implements ResponseWriter {
     if ((flags & RESPONSE_FLAG_NO_DATE) === 0) head += dateLine()
     // First of all, since a body without length ends with the connection.
     const framing = this.#frame(status, contentLength)
-    if (!this.isPersistent) head += CONNECTION_CLOSE
-    else head += (flags & RESPONSE_FLAG_KEEP_ALIVE) === 0 ? this.#keepAlive : CONNECTION_KEEP_ALIVE
+    if ((flags & RESPONSE_FLAG_OWN_CONNECTION) === 0) {
+      if (!this.isPersistent) head += CONNECTION_CLOSE
+      else head += (flags & RESPONSE_FLAG_KEEP_ALIVE) === 0 ? this.#keepAlive : CONNECTION_KEEP_ALIVE
+    }
     head += framing
     let length = bodyEnd - bodyStart
     if (this.#framing === 'none') length = 0

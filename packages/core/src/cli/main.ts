@@ -47,6 +47,7 @@ httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
   --response-cache-bytes     of all cached responses together, 0: no cache                   [67108864]
   --uri-max-uri-bytes        of the body of a cached response                                [262144]
   --response-cache-wait      for the response to another request for the same URL            [5000]
+  --shutdown-timeout         from an upgrade until open WebSockets are closed, 0: no limit   [0]
 
 httpsys add urlacl url=http://*:80/2/ user=NAME   (or group=NAME)
 httpsys delete urlacl url=http://*:80/2/

@@ -21,7 +21,8 @@ export async function startBroker(options: Partial<BrokerOptions> = {}): Promise
   const socketPath = join(directory, 'private.sock')
   const broker = await Broker.start({
     engine: openEngine(process.env['HTTPSYS_ENGINE']).engine,
-    socketPath,
+    local: { kind: 'local', path: socketPath },
+    runtimeDirectory: directory,
     configDirectory: directory,
     onViolation: (_pid, error) => violations.push(error),
     ...options,

@@ -1,10 +1,9 @@
-import { dirname } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { HttpSysError } from '../../base/errors.ts'
 import { packageVersion } from '../../base/package-version.ts'
 import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
-import type { Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
+import type { Endpoint, Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import {
@@ -39,6 +38,7 @@ import { RingWatch } from './ring-watch.ts'
 import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
+import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost } from './tls/secure-engine.ts'
@@ -48,8 +48,8 @@ export interface BrokerOptions {
   readonly engine: Engine
   /** Why it is not the better one. */
   readonly engineNote?: string | undefined
-  /** Where owner processes connect. */
-  readonly socketPath: string
+  /** Where owner processes connect: a local socket. */
+  readonly local: Endpoint
   /** How owners are served; as each of them asks, unless said otherwise. */
   readonly delivery?: Delivery | undefined
   /** Those not given are HTTP.SYS's. */
@@ -59,7 +59,7 @@ export interface BrokerOptions {
   /** Where `sslcert.json` is; without it there is no TLS. */
   readonly configDirectory?: string
   /** Where keys are kept that threads and successors share. */
-  readonly runtimeDirectory?: string
+  readonly runtimeDirectory: string
   /** Called with a sentence for whoever reads the log. */
   readonly onProblem?: (text: string) => void
   /** Called when an owner process broke the protocol and was cut off. */
@@ -96,6 +96,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #isLeaving = false
+  #upgrading: Promise<number> | undefined
   /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
@@ -106,9 +107,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
     this.#delivery = { choice: options.delivery, watch: new RingWatch() }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
-    const keyDirectory = options.runtimeDirectory ?? dirname(options.socketPath)
+    const { runtimeDirectory } = options
     const secureEngine = new SecureEngine(
-      { certificates: this.#certificates, ticketKeys: () => ticketKeys(keyDirectory), protocols: ['http/1.1'] },
+      { certificates: this.#certificates, ticketKeys: () => ticketKeys(runtimeDirectory), protocols: ['http/1.1'] },
       this,
     )
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
@@ -120,11 +121,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     })
   }
 
-  /** Starts a broker that owner processes can reach at `options.socketPath`. */
+  /** Starts a broker that owner processes can reach at `options.local`. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options)
-    const endpoint = { kind: 'local', path: options.socketPath } as const
-    broker.#local = await options.engine.listen(endpoint, (connection) => broker.#onPeer(connection))
+    broker.#local = await options.engine.listen(options.local, (connection) => broker.#onPeer(connection))
     options.onIdle?.()
     return broker
   }
@@ -158,29 +158,29 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   /** Keeps the places of claims that another broker had; see {@link Claims.inherit}. */
-  inherit(estate: Estate): void {
-    this.#claims.inherit(estate)
+  inherit(estate: Estate, isHandOver: boolean): void {
+    this.#claims.inherit(estate, isHandOver)
   }
 
   /** Opens the ports of what was inherited; see {@link Claims.openInheritedPorts}. */
-  openInheritedPorts(sockets: readonly InheritedSocket[]): Promise<void> {
-    return this.#claims.openInheritedPorts(sockets)
+  openInheritedPorts(sockets: readonly InheritedSocket[], kept: readonly number[] = []): Promise<void> {
+    return this.#claims.openInheritedPorts(sockets, kept.map(everywhere))
   }
 
   /** Keeps ports open on all addresses, whether or not somebody claims them. @throws HttpSysError `EADDRINUSE`, `EACCES` */
   async keepPorts(ports: readonly number[]): Promise<void> {
-    for (const port of ports) await this.#listeners.acquire(UrlPrefix.parse(`http://*:${port}/`))
+    for (const port of ports) await this.#listeners.acquire(everywhere(port))
   }
 
-  /** The sockets that listen for clients, for a successor that inherits them. */
-  get sockets(): InheritedSocket[] {
-    return this.#listeners.sockets
+  /** The sockets that listen, for a successor that inherits them. */
+  get inheritance(): Inheritance {
+    return { local: this.#local?.descriptor ?? -1, ports: this.#listeners.sockets }
   }
 
   /**
    * A successor has the ports: lets nobody in any more, tells the owners, and finishes what is under way.
    *
-   * @returns when the last client has gone
+   * @returns when the last client has gone, or the limit of time is up
    */
   async leave(): Promise<void> {
     this.#isLeaving = true
@@ -190,14 +190,28 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#claims.closeCaches()
     for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
-    while (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
+    await this.#whenEmpty([this.#connections], this.limits.shutdownTimeout)
+    // For clients that are still there their owner has gone: WebSockets are closed with 1012.
     for (const peer of this.#peers) peer.close()
-    if (this.#peers.size === 0) return
-    // A process that is stopped does not close its side.
-    await new Promise<void>((resolve) => {
-      this.#onEmpty = resolve
-      setTimeout(resolve, LAST_WORD_MS)
-    })
+    // A process that is stopped does not close its side, and a client need not close its own.
+    await this.#whenEmpty([this.#peers, this.#connections], LAST_WORD_MS)
+  }
+
+  /** Resolves when all of the sets are empty, or after so many milliseconds, 0 for no limit. */
+  async #whenEmpty(sets: readonly ReadonlySet<unknown>[], timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    let isOver = false
+    while (!isOver && sets.some((set) => set.size > 0)) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve
+        if (timeoutMs === 0) return
+        timer ??= setTimeout(() => {
+          isOver = true
+          this.#onEmpty()
+        }, timeoutMs)
+      })
+    }
+    clearTimeout(timer)
   }
 
   /** Stops listening, cuts owners and clients off, and frees every port. */
@@ -278,7 +292,12 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     const { onUpgrade } = this.#options
     if (onUpgrade === undefined) throw new Error('this broker can not be replaced')
     if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials)
-    return onUpgrade(payload)
+    // Whoever asks meanwhile, or while this one leaves, gets the same: two successors would both accept clients.
+    this.#upgrading ??= onUpgrade(payload).catch((error: unknown) => {
+      this.#upgrading = undefined
+      throw error
+    })
+    return this.#upgrading
   }
 
   onStatus(peer: OwnerPeer): void {
@@ -340,6 +359,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     peer.writer.text(FRAME_CLAIMED, 0, 0, id, text, 'utf8')
     entry.wake()
   }
+}
+
+function everywhere(port: number): UrlPrefix {
+  return UrlPrefix.parse(`http://*:${port}/`)
 }
 
 /** The owner will have been told, and asks the successor. */

@@ -33,6 +33,8 @@ export interface ClaimsHost {
 
 /** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
 const RECOVERY_MS = 3000
+/** In which owners that a broker has handed over come: none has died, but one may be blocked, or the machine be busy. */
+const HAND_OVER_MS = 30_000
 
 /**
  * Which process has which prefix: an entry for each registered prefix, in the router, and its owners' shares of it. Ports are open
@@ -93,8 +95,10 @@ export class Claims {
    * Keeps the places of claims that another broker had: it has died, and its owners are on their way here. Requests for them wait; a
    * request must not be told 404, or get the owner of a shorter prefix, for being faster than its owner. Called before owners can
    * come.
+   *
+   * @param isHandOver - the other broker lives, and finishes what it has
    */
-  inherit(estate: Estate): void {
+  inherit(estate: Estate, isHandOver: boolean): void {
     for (const { href, settings } of estate) {
       const prefix = UrlPrefix.parse(href, settings)
       const entry = new RequestQueueEntry(prefix, prefix.port, this.#responses)
@@ -102,7 +106,8 @@ export class Claims {
       entry.settings = completeQueueSettings(settings)
       entry.holdsPort = false
       this.#entries.add(entry)
-      entry.awaitOwner(RECOVERY_MS, () => this.#retire(entry))
+      const least = isHandOver ? HAND_OVER_MS : RECOVERY_MS
+      entry.awaitOwner(Math.max(least, settings.holdFor ?? 0), () => this.#retire(entry))
     }
   }
 
@@ -110,13 +115,11 @@ export class Claims {
    * Opens the ports of what was inherited, for clients that are faster than the owners.
    *
    * @param sockets - those that listen, from a broker that hands over; those of one that died are gone
+   * @param kept - what is kept open whoever claims it
    */
-  async openInheritedPorts(sockets: readonly InheritedSocket[]): Promise<void> {
+  async openInheritedPorts(sockets: readonly InheritedSocket[], kept: readonly UrlPrefix[]): Promise<void> {
     const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
-    await this.#listeners.inherit(
-      sockets,
-      entries.map(({ prefix }) => prefix),
-    )
+    await this.#listeners.inherit(sockets, [...entries.map(({ prefix }) => prefix), ...kept])
     for (const entry of entries) {
       if (entry.isOrphaned) entry.holdsPort = true
       else await this.#release(entry.prefix, entry.port)

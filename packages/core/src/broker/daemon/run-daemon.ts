@@ -1,6 +1,4 @@
 import { chmodSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
 import { openEngine } from '../engine/open-engine.ts'
@@ -8,12 +6,11 @@ import { deliveryChoice } from '../rings/delivery.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import { configDirectory } from '../rendezvous/config-directory.ts'
 import { EstateFile, readEstate } from '../rendezvous/estate.ts'
-import { publish } from '../rendezvous/generations.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { idsOfUser } from '../rendezvous/users.ts'
-import { clearStartMark } from '../rendezvous/start-mark.ts'
 import { authorizer } from './authorization.ts'
 import { Broker } from './broker.ts'
+import { LocalSocket } from './local-socket.ts'
 import { announceReady, inheritedSockets, startSuccessor } from './successor.ts'
 import { readServerLimits } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
@@ -49,10 +46,13 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   const idleExitMs = readMilliseconds('HTTPSYS_BROKER_IDLE_EXIT', 10_000)
   const directory = runtimeDirectory()
   const isShared = serve?.isShared === true
-  if (isShared) chmodSync(directory, 0o755)
+  const inherited = inheritedSockets()
+  if (isShared && inherited === undefined) chmodSync(directory, 0o755)
+  // For a successor, who may be another user and would look elsewhere.
+  process.env['HTTPSYS_RUNTIME_DIR'] = directory
+  process.env['HTTPSYS_CONFIG_DIR'] = configDirectory()
   if (serve !== undefined) process.env[SERVE_VARIABLE] = JSON.stringify({ ...serve, user: undefined })
-  // A directory of its own, so that nobody can connect before the socket is published.
-  const nursery = await mkdtemp(join(directory, '.s'))
+  const unpublished = inherited === undefined ? await LocalSocket.prepare(directory) : undefined
   let timer: NodeJS.Timeout | undefined
   const leaveWhenIdle = (): void => {
     clearTimeout(timer)
@@ -68,14 +68,13 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
       process.exit(0)
     })
   }
-  const privatePath = join(nursery, 's')
   const { engine, note } = openEngine(process.env['HTTPSYS_ENGINE'])
   if (note !== undefined) console.error(`using the net engine: ${note}`)
   const broker: Broker = await Broker.start({
     engine,
     engineNote: note,
     delivery: readDelivery(),
-    socketPath: privatePath,
+    local: unpublished?.endpoint ?? { kind: 'descriptor', descriptor: inherited!.local },
     limits: { ...readLimits(), ...serve?.limits },
     configDirectory: configDirectory(),
     runtimeDirectory: directory,
@@ -88,7 +87,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     },
     onUpgrade: async (payload) => {
       file.write()
-      const pid = await startSuccessor(payload, broker.sockets)
+      const pid = await startSuccessor(payload, broker.inheritance)
       hasSuccessor = true
       // The answer goes first.
       setImmediate(() => void broker.leave().then(() => process.exit(0)))
@@ -97,15 +96,10 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     onViolation: (pid, error) =>
       console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
   })
-  if (isShared) chmodSync(privatePath, 0o666)
-  broker.inherit(readEstate(directory))
-  const inherited = inheritedSockets()
+  broker.inherit(readEstate(directory), inherited !== undefined)
   // The kernel hands clients to both brokers from here on; their requests wait for the owners.
-  if (inherited !== undefined) await broker.openInheritedPorts(inherited)
-  const path = await publish(directory, privatePath, inherited !== undefined)
-  await rm(nursery, { recursive: true, force: true })
-  clearStartMark(directory)
-  if (path === undefined) {
+  if (inherited !== undefined) await broker.openInheritedPorts(inherited.ports, serve?.ports)
+  if (unpublished !== undefined && !(await unpublished.publish(isShared))) {
     await broker.close()
     if (serve !== undefined) throw runsAlready(directory)
     process.exit(0)
@@ -115,8 +109,8 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
-  if (inherited === undefined) await broker.openInheritedPorts([])
-  else announceReady()
+  if (inherited !== undefined) return announceReady()
+  await broker.openInheritedPorts([])
   await broker.keepPorts(serve?.ports ?? [])
   if (serve?.user !== undefined) becomeUser(serve.user, file)
 }

@@ -24,6 +24,11 @@ export interface ServerLimits {
   readonly uriMaxUriBytes: number
   /** How long a request waits for the response to another one for the same; milliseconds, 0 for not at all. */
   readonly responseCacheWait: number
+  /**
+   * From a hand-over to a successor until WebSockets that are still open are closed with 1012, and other requests broken off;
+   * milliseconds, 0 for no limit.
+   */
+  readonly shutdownTimeout: number
 }
 
 /** HTTP.SYS's, where it has them. */
@@ -38,6 +43,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   responseCacheBytes: 64 * 1024 * 1024,
   uriMaxUriBytes: 262_144,
   responseCacheWait: 5000,
+  shutdownTimeout: 0,
 }
 
 /** As much as a REQUEST frame can say of a head. */
@@ -56,6 +62,7 @@ const RULES: SettingRules<ServerLimits> = {
   responseCacheBytes: { variable: 'HTTPSYS_RESPONSE_CACHE_BYTES', allowed: MAX_COUNT },
   uriMaxUriBytes: { variable: 'HTTPSYS_URI_MAX_URI_BYTES', allowed: MAX_CACHED_BODY },
   responseCacheWait: { variable: 'HTTPSYS_RESPONSE_CACHE_WAIT', allowed: MAX_TIME_MS },
+  shutdownTimeout: { variable: 'HTTPSYS_SHUTDOWN_TIMEOUT', allowed: MAX_TIME_MS },
 }
 
 /** The limits that the environment sets, or what is wrong with one. */

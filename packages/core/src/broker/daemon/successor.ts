@@ -1,20 +1,37 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { HttpSysError } from '../../base/errors.ts'
+import { libc } from '../../sockets/libc.ts'
 import type { InheritedSocket } from './listeners.ts'
 
-/** Set for a successor: `http` or `https` for each of the listening sockets that it finds behind its other descriptors. */
-export const INHERITED = 'HTTPSYS_INHERITED_SOCKETS'
+/** Set for a successor: `local`, `http` or `https` for each of the listening sockets that it finds behind its other descriptors. */
+const INHERITED = 'HTTPSYS_INHERITED_SOCKETS'
 /** Standard input, output, error, and the channel to its parent come first. */
 const FIRST_DESCRIPTOR = 4
+/** A broker is up in some 100 ms; a machine under load may need much longer. */
+const START_TIMEOUT_MS = 30_000
+
+/** The listening sockets of a broker: where owners connect, and where clients do. */
+export interface Inheritance {
+  readonly local: number
+  readonly ports: readonly InheritedSocket[]
+}
 
 /** The listening sockets that this process has inherited; undefined when it is nobody's successor. */
-export function inheritedSockets(): InheritedSocket[] | undefined {
-  const schemes = process.env[INHERITED]
-  if (schemes === undefined) return undefined
-  return schemes.split(',').flatMap((scheme, index) => {
-    return scheme === '' ? [] : [{ descriptor: FIRST_DESCRIPTOR + index, isSecure: scheme === 'https' }]
-  })
+export function inheritedSockets(): Inheritance | undefined {
+  const kinds = process.env[INHERITED]?.split(',')
+  // What this process starts is not its successor unless it says so.
+  delete process.env[INHERITED]
+  if (kinds === undefined) return undefined
+  const sockets = kinds.map((kind, index) => ({ kind, descriptor: FIRST_DESCRIPTOR + index }))
+  // Else every program that this process starts would have them, and keep the ports open.
+  for (const { descriptor } of sockets) libc()?.setCloseOnExec(descriptor)
+  const [local, ...ports] = sockets
+  return {
+    local: local!.descriptor,
+    ports: ports.map(({ kind, descriptor }) => ({ descriptor, isSecure: kind === 'https' })),
+  }
 }
 
 /** Tells the predecessor that it may leave. */
@@ -29,18 +46,35 @@ export function announceReady(): void {
  * @param payload - `{ execPath, main }` as JSON: which Node runs which daemon
  * @throws HttpSysError `EPROTO` for another payload, `ETIMEDOUT` when the daemon does not come up
  */
-export async function startSuccessor(payload: string, sockets: readonly InheritedSocket[]): Promise<number> {
+export async function startSuccessor(payload: string, { local, ports }: Inheritance): Promise<number> {
   const { execPath, main } = decode(payload)
   const child = spawn(execPath, [main], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...sockets.map(({ descriptor }) => descriptor)],
-    env: { ...process.env, [INHERITED]: sockets.map(({ isSecure }) => (isSecure ? 'https' : 'http')).join() },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', local, ...ports.map(({ descriptor }) => descriptor)],
+    env: {
+      ...process.env,
+      [INHERITED]: ['local', ...ports.map(({ isSecure }) => (isSecure ? 'https' : 'http'))].join(),
+    },
   })
-  const failed = Promise.race([once(child, 'exit'), once(child, 'error')]).then(() => null)
-  const said = await Promise.race([once(child, 'message'), failed])
-  if (said === null) throw notReady(main)
+  try {
+    await readiness(child)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw notReady(main, (error as Error).message)
+  }
   child.unref()
   return child.pid!
+}
+
+/** Waits until the successor serves. @throws Error that says why it does not */
+async function readiness(child: ChildProcess): Promise<void> {
+  const signal = AbortSignal.timeout(START_TIMEOUT_MS)
+  const ended = once(child, 'exit', { signal }).then(() => 'the new broker ended before it served')
+  const ready = once(child, 'message', { signal }).then(() => undefined)
+  const failure = await Promise.race([ready, ended]).catch((error: unknown) =>
+    signal.aborted ? `the new broker did not serve within ${START_TIMEOUT_MS / 1000} s` : String(error),
+  )
+  if (failure !== undefined) throw new Error(failure)
 }
 
 function decode(payload: string): { execPath: string; main: string } {
@@ -55,12 +89,12 @@ function decode(payload: string): { execPath: string; main: string } {
   })
 }
 
-function notReady(main: string): HttpSysError {
+function notReady(main: string, reason: string): HttpSysError {
   return new HttpSysError({
     code: 'ETIMEDOUT',
     syscall: 'spawn',
     subject: main,
-    reason: 'the new broker ended before it served',
+    reason,
     remedy: 'Look into broker.log in the runtime directory; the old one goes on.',
   })
 }

@@ -1,4 +1,4 @@
-import { chownSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readQueueSettings } from '../../base/queue-settings.ts'
 import type { QueueSettings } from '../../base/queue-settings.ts'
@@ -42,7 +42,6 @@ export class EstateFile {
   readonly #estate: () => Estate
   #timer: NodeJS.Timeout | undefined
   #isDirty = false
-  #isGiven = false
 
   constructor(directory: string, estate: () => Estate) {
     this.#directory = directory
@@ -68,18 +67,24 @@ export class EstateFile {
     const path = join(this.#directory, NAME)
     const text = JSON.stringify(this.#estate())
     try {
-      if (this.#isGiven) return writeFileSync(path, text)
-      writeFileSync(`${path}.new`, text, { mode: 0o600 })
-      renameSync(`${path}.new`, path)
+      try {
+        writeFileSync(`${path}.new`, text, { mode: 0o600 })
+        renameSync(`${path}.new`, path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+        // Root's directory, and this user's file.
+        writeFileSync(path, text)
+      }
     } catch {
       // A full disk must not cost anybody a request.
     }
   }
 
-  /** Leaves the file to another user, whom this process is about to become: the directory stays root's. */
+  /** Leaves the file to another user, whom this process is about to become; the directory stays root's, and lets him in. */
   giveTo(uid: number, gid: number): void {
     this.write()
     chownSync(join(this.#directory, NAME), uid, gid)
-    this.#isGiven = true
+    chownSync(this.#directory, 0, gid)
+    chmodSync(this.#directory, statSync(this.#directory).mode | 0o010)
   }
 }

@@ -65,19 +65,14 @@ function describeFailure({ code }: NodeJS.ErrnoException, path: string): HttpSys
 }
 
 /**
- * Makes the broker that listens at `privatePath` the current one.
+ * Makes the broker that listens at `privatePath` the current one. (A successor has the socket of the one before.)
  *
- * @param isSuccessor - the current one has agreed to it
  * @returns the published path, or undefined when another broker is alive.
  */
-export async function publish(
-  directory: string,
-  privatePath: string,
-  isSuccessor = false,
-): Promise<string | undefined> {
+export async function publish(directory: string, privatePath: string): Promise<string | undefined> {
   for (;;) {
     const number = await highest(directory)
-    if (!isSuccessor && number > 0 && (await isAlive(pathOf(directory, number)))) return undefined
+    if (number > 0 && (await isAlive(pathOf(directory, number)))) return undefined
     const path = pathOf(directory, number + 1)
     try {
       await link(privatePath, path)

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net'
+import type { ListenOptions, Server, Socket } from 'node:net'
 import type { Endpoint, Engine, EngineConnection, EngineListener } from '../engine.ts'
 import { NetConnection } from './net-connection.ts'
 
@@ -40,9 +40,10 @@ class NetListener implements EngineListener {
 
   constructor(server: Server) {
     this.#server = server
-    const bound = server.address() as AddressInfo | string
-    this.address = typeof bound === 'string' ? '' : bound.address
-    this.port = typeof bound === 'string' ? 0 : bound.port
+    // A path for a local socket, and nothing for one that was inherited.
+    const bound = server.address()
+    this.address = bound === null || typeof bound === 'string' ? '' : bound.address
+    this.port = bound === null || typeof bound === 'string' ? 0 : bound.port
   }
 
   get descriptor(): number {

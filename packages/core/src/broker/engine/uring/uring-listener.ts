@@ -164,7 +164,8 @@ export class UringListener implements EngineListener, Operator {
 
   #onAccepted(descriptor: number): void {
     const { calls } = this.#reactor
-    const isLocal = this.#path !== undefined
+    // Also one that was inherited, whose path is not known here.
+    const isLocal = this.address === ''
     const local = isLocal ? NO_ADDRESS : ownAddress(calls, descriptor)
     const remote = isLocal ? NO_ADDRESS : peerAddress(calls, descriptor)
     const connection = new UringConnection(this.#reactor, descriptor, isLocal, local, remote)

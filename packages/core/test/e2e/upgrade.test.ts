@@ -1,0 +1,185 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { Owner, Site } from './processes.ts'
+import { Program, freePort } from './programs.ts'
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const rolling = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))
+const plain = fileURLToPath(new URL('owners/owner.mjs', import.meta.url))
+const isRoot = process.getuid?.() === 0
+
+async function httpsys(directory: string, ...args: string[]): Promise<string> {
+  const env = { ...process.env, HTTPSYS_RUNTIME_DIR: directory }
+  return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout
+}
+
+async function status(directory: string): Promise<BrokerStatus | null> {
+  return JSON.parse(await httpsys(directory, 'status', '--json')) as BrokerStatus | null
+}
+
+/** Replaces the broker; resolves to the new one's process. */
+async function upgrade(directory: string): Promise<number> {
+  return Number(/process (\d+) now/.exec(await httpsys(directory, 'upgrade'))?.[1])
+}
+
+/** The listening sockets of a process, by inode. */
+function listeningSockets(pid: number): string[] {
+  const listening = ['tcp', 'tcp6'].flatMap((file) =>
+    readFileSync(`/proc/${pid}/net/${file}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === '0A')
+      .map((fields) => fields[9]!),
+  )
+  return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`))?.[1]
+    return inode !== undefined && listening.includes(inode) ? [inode] : []
+  })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function get(port: number, path: string): Promise<{ status: number; text: string }> {
+  const outgoing = request({ host: '127.0.0.1', port, path, headers: { connection: 'close' } }).end()
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const chunk of response) text += String(chunk)
+  return { status: response.statusCode!, text }
+}
+
+test('a broker that is replaced again and again keeps its sockets, and no more of them', async () => {
+  await using site = new Site(plain)
+  await site.listen('/1/')
+  const [first] = site.brokers()
+  const before = listeningSockets(first!)
+  expect(before.length).toBeGreaterThan(0)
+  let latest = first!
+  for (let round = 0; round < 3; round++) {
+    const previous = latest
+    latest = await upgrade(site.directory)
+    expect(await get(site.port, '/1/x')).toEqual({ status: 200, text: 'owner /1/ /1/x' })
+    await expect.poll(() => isAlive(previous)).toBe(false)
+  }
+  expect(listeningSockets(latest).toSorted()).toEqual(before.toSorted())
+  await site.owners[0]!.kill()
+  await expect.poll(() => site.brokers()).toEqual([])
+  await expect(get(site.port, '/1/x')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
+test('who asks for a successor while one is started gets the same', async () => {
+  await using site = new Site(plain)
+  await site.listen('/1/')
+  const pids = await Promise.all([1, 2, 3].map(() => upgrade(site.directory)))
+  await expect.poll(() => site.brokers().length).toBe(1)
+  expect(pids).toContain(site.brokers()[0])
+  for (let count = 0; count < 20; count++) expect((await get(site.port, '/1/x')).status).toBe(200)
+})
+
+test('requests for a process that is stopped during an upgrade wait for it as they would have without', async () => {
+  await using site = new Site(plain)
+  const owner = await site.listen('/1/')
+  owner.child.kill('SIGSTOP')
+  await upgrade(site.directory)
+  const answer = get(site.port, '/1/x')
+  // Longer than the owners of a broker that has died have.
+  await new Promise((resolve) => setTimeout(resolve, 4000))
+  owner.child.kill('SIGCONT')
+  expect(await answer).toEqual({ status: 200, text: 'owner /1/ /1/x' })
+})
+
+async function chat(site: Site): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${site.port}/1/`)
+  await once(socket, 'open')
+  return socket
+}
+
+async function echo(socket: WebSocket, text: string): Promise<string> {
+  socket.send(text)
+  return String((await once(socket, 'message'))[0])
+}
+
+test('an open WebSocket goes on through the broker that was replaced, which leaves after it', async () => {
+  await using site = new Site(rolling)
+  await site.listen('/1/')
+  const [old] = site.brokers()
+  const socket = await chat(site)
+  const successor = await upgrade(site.directory)
+  expect((await get(site.port, '/1/x')).status).toBe(200)
+  // Longer than idle connections are kept.
+  await new Promise((resolve) => setTimeout(resolve, 3500))
+  expect(await echo(socket, 'still here')).toMatch(/still here$/)
+  expect(site.brokers().toSorted()).toEqual([old!, successor].toSorted())
+  socket.close()
+  await expect.poll(() => site.brokers()).toEqual([successor])
+})
+
+test('with HTTPSYS_SHUTDOWN_TIMEOUT the broker that was replaced closes WebSockets with 1012 and leaves', async () => {
+  await using site = new Site(rolling, { HTTPSYS_SHUTDOWN_TIMEOUT: '500' })
+  await site.listen('/1/')
+  const socket = await chat(site)
+  const successor = await upgrade(site.directory)
+  expect(await echo(socket, 'still here')).toMatch(/still here$/)
+  expect((await once(socket, 'close'))[0]).toBe(1012)
+  await expect.poll(() => site.brokers()).toEqual([successor])
+  const again = await chat(site)
+  expect(await echo(again, 'back')).toMatch(/back$/)
+  again.terminate()
+})
+
+test.skipIf(!isRoot).each([[['--shared']], [[]]])(
+  'a broker that became another user (httpsys serve %j) is replaced by one of that user, which keeps its ports',
+  async (flags) => {
+    const directory = mkdtempSync(join(tmpdir(), 'httpsys-upgrade-'))
+    chmodSync(directory, 0o700)
+    const [port, kept] = [await freePort(), await freePort()]
+    const env = { ...process.env, HTTPSYS_RUNTIME_DIR: directory, HTTPSYS_BASE: `http://localhost:${port}` }
+    const ports = ['--port', String(port), '--port', String(kept)]
+    const broker = new Program([cli, 'serve', ...flags, '--user', 'nobody', ...ports], env)
+    await expect.poll(() => status(directory)).not.toBeNull()
+    const owner = new Owner(plain, env, `http://*:${port}/1/`, 'create')
+    try {
+      await owner.next('listening')
+      const uid = Number((await promisify(execFile)('id', ['-u', 'nobody'])).stdout)
+      let latest = broker.child.pid!
+      const sockets = listeningSockets(latest).toSorted()
+      for (let round = 0; round < 2; round++) {
+        const previous = latest
+        latest = await upgrade(directory)
+        expect(latest).not.toBe(previous)
+        await expect.poll(() => isAlive(previous)).toBe(false)
+        expect(readFileSync(`/proc/${latest}/status`, 'utf8')).toMatch(
+          new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}`, 'm'),
+        )
+        expect(await get(port, '/1/x')).toEqual({ status: 200, text: `owner http://*:${port}/1/ /1/x` })
+      }
+      expect(broker.child.exitCode).toBe(0)
+      expect(listeningSockets(latest).toSorted()).toEqual(sockets)
+      expect((await status(directory))?.ports.map((entry) => entry.port).toSorted()).toEqual([port, kept].toSorted())
+      // The places of its claims are written down for the next one, as they were before.
+      expect(readFileSync(join(directory, 'claims.json'), 'utf8')).toContain(`http://*:${port}/1/`)
+      await owner.kill()
+      process.kill(latest, 'SIGTERM')
+      await expect.poll(() => isAlive(latest)).toBe(false)
+    } finally {
+      await owner.kill()
+      broker.child.kill('SIGKILL')
+      rmSync(directory, { recursive: true, force: true })
+    }
+  },
+)

@@ -25,6 +25,7 @@ interface Platform {
   readonly hasAddressLength: boolean
   /** Type of `msg_iovlen` and of `msg_controllen`. */
   readonly messageLengths: readonly [iovlen: string, controllen: string]
+  readonly RLIMIT_NOFILE: number
   /** Bytes of `cmsg_len`, and of a `cmsghdr` with its padding. */
   readonly controlHeader: { readonly lengthBytes: 4 | 8; readonly bytes: 12 | 16 }
 }
@@ -39,6 +40,7 @@ const LINUX: Platform = {
   unsent: { kind: 'ioctl', request: 0x5411 },
   hasAddressLength: false,
   messageLengths: ['size_t', 'size_t'],
+  RLIMIT_NOFILE: 7,
   controlHeader: { lengthBytes: 8, bytes: 16 },
 }
 
@@ -52,6 +54,7 @@ const MACOS: Platform = {
   unsent: { kind: 'option', option: 0x1024 },
   hasAddressLength: true,
   messageLengths: ['int', 'uint32_t'],
+  RLIMIT_NOFILE: 8,
   controlHeader: { lengthBytes: 4, bytes: 12 },
 }
 
@@ -91,6 +94,8 @@ export interface Libc {
   readUnsent(fd: number, value: Buffer): number
   sendmsg(fd: number, message: MessageHeader, flags: number): number
   recvmsg(fd: number, message: MessageHeader, flags: number): number
+  /** `struct rlimit`: two u64, what counts now and what it may be raised to. */
+  getrlimit(resource: number, limits: BigUint64Array): number
 }
 
 let loaded: Libc | null | undefined
@@ -160,5 +165,6 @@ function bindFunctions(platform: Platform): Libc {
         : getsockopt(fd, platform.SOL_SOCKET, platform.unsent.option, value, four)) as number,
     sendmsg: library.func('sendmsg', 'intptr_t', ['int', message, 'int']),
     recvmsg: library.func('recvmsg', 'intptr_t', ['int', message, 'int']),
+    getrlimit: library.func('int getrlimit(int resource, void *limits)'),
   }
 }

@@ -13,8 +13,8 @@ export class Program {
   errors = ''
   readonly #exit: Promise<unknown[]>
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
-    this.child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv, program = process.execPath) {
+    this.child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child.stdout!.on('data', (chunk: Buffer) => (this.output += chunk.toString()))
     this.child.stderr!.on('data', (chunk: Buffer) => (this.errors += chunk.toString()))
     this.#exit = once(this.child, 'close')

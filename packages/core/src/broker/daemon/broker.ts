@@ -20,6 +20,8 @@ import type { Estate } from '../rendezvous/estate.ts'
 import { ticketKeys } from '../rendezvous/ticket-keys.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
+import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
+import { Admission } from './admission.ts'
 import { Claims } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
 import { ResponseCache } from './cache/response-cache.ts'
@@ -52,6 +54,8 @@ export interface BrokerOptions {
   readonly local: Endpoint
   /** How owners are served; as each of them asks, unless said otherwise. */
   readonly delivery?: Delivery | undefined
+  /** Descriptors that the broker may have at a time; what the system says, unless given. */
+  readonly descriptorLimit?: number
   /** Those not given are HTTP.SYS's. */
   readonly limits?: Partial<ServerLimits>
   /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
@@ -93,6 +97,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   readonly #peers = new Set<OwnerPeer>()
   readonly #connections = new Set<ClientConnection>()
   readonly #delivery: DeliveryOptions
+  readonly #admission: Admission
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #isLeaving = false
@@ -105,6 +110,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   private constructor(options: BrokerOptions) {
     this.#options = options
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
+    this.#admission = new Admission(this.limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
     this.#delivery = { choice: options.delivery, watch: new RingWatch() }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { runtimeDirectory } = options
@@ -241,8 +247,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   mayAccept(pending: number): boolean {
-    const { maxServerConnections } = this.limits
-    return maxServerConnections === 0 || this.#connections.size + pending < maxServerConnections
+    return this.#admission.mayConnect({ clients: this.#connections.size + pending, peers: this.#peers.size })
   }
 
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
@@ -306,6 +311,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
 
   onPeerClosed(peer: OwnerPeer): void {
     this.#peers.delete(peer)
+    this.#admission.leave(peer.credentials)
     this.#claims.dismiss(peer)
     if (this.isIdle) this.#options.onIdle?.()
     if (this.#peers.size === 0) this.#onEmpty()
@@ -321,6 +327,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
 
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void {
     this.#peers.delete(peer)
+    this.#admission.leave(peer.credentials)
     this.#claims.onHandOver(peer, name, connection)
   }
 
@@ -331,6 +338,11 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   #onPeer(connection: EngineConnection): void {
     const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
+    if (!this.#admission.enter({ clients: this.#connections.size, peers: this.#peers.size }, peer.credentials)) {
+      this.count('Peers_Refused')
+      connection.handler = REFUSED
+      return connection.destroy()
+    }
     this.#peers.add(peer)
     this.#claims.admit(peer)
   }

@@ -4,6 +4,8 @@ import { libc } from '../../sockets/libc.ts'
 
 /** An owner sends its descriptors and its claim at once; the rest is for a machine under load. */
 const TIMEOUT_MS = 15_000
+/** Each has a descriptor. When more come than processes that start together make, the oldest go. */
+const MAX_WAITING = 64
 
 interface HandOver {
   readonly connection: EngineConnection
@@ -23,6 +25,7 @@ export class HandOvers implements EngineConnectionHandler {
   admit(name: string, connection: EngineConnection): void {
     connection.handler = this
     this.#drop(name)
+    for (const [oldest] of this.#waiting) if (this.#waiting.size >= MAX_WAITING) this.#drop(oldest)
     const timer = setTimeout(() => this.#drop(name), TIMEOUT_MS)
     timer.unref()
     this.#waiting.set(name, { connection, timer })

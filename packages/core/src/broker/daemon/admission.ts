@@ -1,0 +1,65 @@
+import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
+import { isAdministrator } from './authorization.ts'
+
+/**
+ * Descriptors that no client gets: for the listening sockets, the ring, files, a successor, owners that come later, and whoever asks for
+ * the status. A broker with two ports has some 25 of its own.
+ */
+const RESERVED_DESCRIPTORS = 64
+/** Of a limit that is hardly larger, the reserve is a part. */
+const MAX_RESERVED_SHARE = 1 / 2
+/** Owners' local sockets take no more of the descriptors, and those of one other user no more of these. */
+const PEERS_SHARE = 1 / 4
+const USER_SHARE = 1 / 4
+
+/** Who is connected. */
+export interface Occupancy {
+  readonly clients: number
+  readonly peers: number
+}
+
+/**
+ * Who is let in: so many that the broker never runs out of descriptors. Without any it could neither accept an owner, nor start a
+ * successor, nor tell anyone what is wrong.
+ */
+export class Admission {
+  readonly #maxClients: number
+  /** Clients and owners together. */
+  readonly #room: number
+  readonly #maxPeers: number
+  /** Connections of other users, who may connect to a broker that is shared, by their numbers. */
+  readonly #ofUsers = new Map<number, number>()
+
+  /**
+   * @param maxClients - 0 for no limit
+   * @param descriptors - that the broker may have
+   */
+  constructor(maxClients: number, descriptors: number) {
+    this.#maxClients = maxClients === 0 ? Infinity : maxClients
+    this.#room = descriptors - Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptors * MAX_RESERVED_SHARE))
+    this.#maxPeers = Math.floor(descriptors * PEERS_SHARE)
+  }
+
+  /** Whether another client may come. */
+  mayConnect({ clients, peers }: Occupancy): boolean {
+    return clients < this.#maxClients && clients + peers < this.#room
+  }
+
+  /** Lets an owner process in, or not; those that were let in {@link Admission.leave}. */
+  enter({ peers }: Occupancy, credentials: PeerCredentials | undefined): boolean {
+    if (peers >= this.#maxPeers) return false
+    if (credentials === undefined || isAdministrator(credentials)) return true
+    const before = this.#ofUsers.get(credentials.uid) ?? 0
+    if (before >= Math.max(1, this.#maxPeers * USER_SHARE)) return false
+    this.#ofUsers.set(credentials.uid, before + 1)
+    return true
+  }
+
+  /** A process that was let in has gone. */
+  leave(credentials: PeerCredentials | undefined): void {
+    if (credentials === undefined || isAdministrator(credentials)) return
+    const left = (this.#ofUsers.get(credentials.uid) ?? 1) - 1
+    if (left > 0) this.#ofUsers.set(credentials.uid, left)
+    else this.#ofUsers.delete(credentials.uid)
+  }
+}

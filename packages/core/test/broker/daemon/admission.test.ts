@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest'
+import { Admission } from '../../../src/broker/daemon/admission.ts'
+
+const stranger = (uid: number) => ({ pid: 1, uid, gid: uid, groups: [] })
+
+describe('clients', () => {
+  test.each([
+    ['as many as are allowed', 10, Infinity, { clients: 9, peers: 500 }, true],
+    ['no more', 10, Infinity, { clients: 10, peers: 0 }, false],
+    [
+      'any number where neither a limit is set nor one of descriptors is known',
+      0,
+      Infinity,
+      { clients: 1e6, peers: 0 },
+      true,
+    ],
+    ['all descriptors but 64', 0, 1000, { clients: 900, peers: 35 }, true],
+    ['which owners have, too', 0, 1000, { clients: 900, peers: 36 }, false],
+    ['half of very few', 0, 40, { clients: 19, peers: 0 }, true],
+    ['and not the other half', 0, 40, { clients: 20, peers: 0 }, false],
+  ])('%s', (_what, maxClients, descriptors, occupancy, isIn) => {
+    expect(new Admission(maxClients, descriptors).mayConnect(occupancy)).toBe(isIn)
+  })
+})
+
+describe('owner processes', () => {
+  test('take a quarter of the descriptors, and those of another user a quarter of these', () => {
+    const admission = new Admission(0, 160)
+    let peers = 0
+    const enter = (uid: number): boolean => {
+      const isIn = admission.enter({ clients: 0, peers }, stranger(uid))
+      if (isIn) peers++
+      return isIn
+    }
+    const ofOne = Array.from({ length: 12 }, () => enter(65_001))
+    expect(ofOne.filter(Boolean)).toHaveLength(10)
+    expect(enter(65_002)).toBe(true)
+    admission.leave(stranger(65_001))
+    peers--
+    expect(enter(65_001)).toBe(true)
+    expect(enter(65_001)).toBe(false)
+    const administrators = Array.from({ length: 40 }, () => enter(0))
+    expect(administrators.filter(Boolean)).toHaveLength(29)
+    expect(admission.enter({ clients: 0, peers }, undefined)).toBe(false)
+  })
+})

@@ -39,7 +39,7 @@ httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
 
   --header-wait-timeout      from the first byte of a head to its end                        [120000]
   --idle-connection-timeout  between a response and the next request                         [120000]
-  --max-server-connections   client connections; more are closed at once, 0: no limit        [0]
+  --max-server-connections   client connections; 0: as ulimit -n allows                      [0]
   --max-field-length         of one header field                                             [16384]
   --max-request-bytes        of a head                                                       [16384]
   --url-segment-max-length   of a segment of a path, 0: no limit                             [260]

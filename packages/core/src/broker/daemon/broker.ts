@@ -44,6 +44,7 @@ import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost } from './tls/secure-engine.ts'
+import type { Reason } from './exchange/reasons.ts'
 
 /** Settings of a {@link Broker}. */
 export interface BrokerOptions {
@@ -105,7 +106,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
-  readonly #reasons = new Map<string, number>()
+  readonly #reasons = new Map<Reason, number>()
 
   private constructor(options: BrokerOptions) {
     this.#options = options
@@ -332,6 +333,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   onViolation(peer: OwnerPeer, error: unknown): void {
+    this.count('Peer_Violation')
     this.#options.onViolation?.(peer.pid, error)
   }
 
@@ -347,7 +349,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#claims.admit(peer)
   }
 
-  count(reason: string): void {
+  count(reason: Reason): void {
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Admission } from '../../../src/broker/daemon/admission.ts'
 
-const stranger = (uid: number) => ({ pid: 1, uid, gid: uid, groups: [] })
+const stranger = (uid: number) => ({ uid, gids: [uid] })
 
 describe('clients', () => {
   test.each([

@@ -214,6 +214,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
       this.isDiscarding = true
     } else if (this.state === 'opaque' || this.response.hasHead) {
       this.state = 'broken'
+      this.carrier.count(ABANDONED.reason)
       if (this.#webSocket?.isAtBoundary !== true || this.#webSocket.isClosed) return this.carrier.onExchangeBroken()
       this.response.raw(CLOSE_SERVICE_RESTART, 0, CLOSE_SERVICE_RESTART.length)
       return this.carrier.closeGently()
@@ -260,6 +261,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   #afterPiece(fits: boolean, isLast: boolean): void {
     if (!fits) {
       this.tap.fail()
+      this.carrier.count(ABANDONED.reason)
       // The announced length can't be kept any more; a broken connection is the only way to tell the client.
       this.state = 'broken'
       this.owner?.disconnectExchange(this.id, DISCONNECT_RESET)

@@ -1,5 +1,6 @@
 import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import type { ServerLimits } from '../server-limits.ts'
+import type { Reason } from './reasons.ts'
 
 /** A client's connection, whatever it speaks, as the broker sees it. */
 export interface ClientConnection {
@@ -19,5 +20,5 @@ export interface ClientHost {
   /** Tells requests that may not come over a connection; undefined where all may. */
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined
   /** The broker has answered or ended something by itself; reasons are HTTPERR's. */
-  count(reason: string): void
+  count(reason: Reason): void
 }

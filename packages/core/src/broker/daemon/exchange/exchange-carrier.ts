@@ -1,9 +1,10 @@
 import type { RequestKeeper } from '../cache/cache-tap.ts'
+import type { Reason } from './reasons.ts'
 
 /** What an exchange asks of the connection, or of the stream, that carries it. */
 export interface ExchangeCarrier extends RequestKeeper {
   /** The broker answers by itself; reasons are HTTPERR's. */
-  count(reason: string): void
+  count(reason: Reason): void
   /** The client has ended its side and nothing more of it waits to be parsed. */
   readonly isAtEnd: boolean
   pauseReading(): void

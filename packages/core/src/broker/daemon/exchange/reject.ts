@@ -1,7 +1,9 @@
-/** Why the broker answers a request by itself; reasons are HTTPERR's names where it has one. */
+import type { Reason } from './reasons.ts'
+
+/** Why the broker answers a request by itself. */
 export interface Reject {
   readonly status: number
-  readonly reason: string
+  readonly reason: Reason
   /** One sentence for whoever debugs the client. */
   readonly detail: string
 }

@@ -29,6 +29,7 @@ import { HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { announceAccepted, isTooSlow } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
+import type { Reason } from '../exchange/reasons.ts'
 
 /** What HTTP/1.1 connections need of the broker besides. */
 export interface Http1Host extends ClientHost {
@@ -203,7 +204,7 @@ export class Http1Connection
 
   // Requests of the exchange
 
-  count(reason: string): void {
+  count(reason: Reason): void {
     this.#host.count(reason)
   }
 
@@ -404,6 +405,7 @@ export class Http1Connection
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     if (port !== undefined && this.#delegate(port, code, bytes, start, end)) return
     if (!this.#exchange.canRefuse) {
+      this.count(rejectOf(code).reason)
       this.#exchange.onClientGone(DISCONNECT_RESET)
       return this.onExchangeBroken()
     }
@@ -447,7 +449,7 @@ export class Http1Connection
   }
 
   /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */
-  #timer(): string | null {
+  #timer(): Reason | '' | null {
     const { headerWaitTimeout, idleConnectionTimeout } = this.#host.limits
     const since = this.#lastActivity
     switch (this.#state) {

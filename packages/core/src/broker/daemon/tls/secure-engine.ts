@@ -8,13 +8,14 @@ import { listen } from '../../engine/net/net-engine.ts'
 import type { Certificate, Certificates } from './certificates.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { tlsInfoOf } from './tls-facts.ts'
+import type { Reason } from '../exchange/reasons.ts'
 
 /** What TLS needs of the broker. */
 export interface SecureHost {
   /** Whether another client may come; so many are in the middle of a handshake. */
   mayAccept(pending: number): boolean
   /** The broker has ended something by itself. */
-  count(reason: string): void
+  count(reason: Reason): void
   /** A client has agreed to speak HTTP/2. */
   onHttp2(socket: TLSSocket, tls: TlsInfo): void
 }

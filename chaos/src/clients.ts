@@ -8,8 +8,8 @@ import { contentOf, receiptOf } from './content.ts'
 import type { Journal, Outcome } from './journal.ts'
 import type { Random } from './random.ts'
 
-/** Longer than any fault lasts. */
-const TIMEOUT_MS = 20_000
+/** Longer than any fault lasts, and than requests wait for an owner. */
+export const TIMEOUT_MS = 45_000
 
 /** What every client needs. */
 export interface Ground {
@@ -25,7 +25,8 @@ export interface Client {
   close(): void
 }
 
-interface Answer {
+/** What came of one attempt. */
+export interface Answer {
   /** `wrong`: something that no fault excuses. */
   readonly outcome: Outcome | 'wrong' | 'none'
   readonly detail: string
@@ -36,7 +37,7 @@ interface Answer {
  *
  * @param prefixes - what happens to any of them may be felt
  */
-async function persist(
+export async function persist(
   journal: Journal,
   prefixes: readonly string[],
   isIdempotent: boolean,

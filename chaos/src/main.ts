@@ -1,21 +1,32 @@
-// `npm run chaos -- [--seconds 60] [--seed N]`: checked load while processes are killed and more.
+// `npm run chaos -- [--seconds 60] [--seed N]`: checked load while processes are killed and more; with `--restarts`, while they are
+// replaced as in a deployment.
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { FAULTS } from './faults.ts'
 import { Journal } from './journal.ts'
 import { startLoad } from './load.ts'
 import { Random } from './random.ts'
+import { runRestarts } from './restarts.ts'
 import { PREFIXES, Site } from './site.ts'
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string' }, seed: { type: 'string' }, fault: { type: 'string' } },
+  options: {
+    seconds: { type: 'string' },
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    fault: { type: 'string' },
+    restarts: { type: 'boolean' },
+    rate: { type: 'string' },
+  },
 })
-const seconds = Number(values.seconds ?? 60)
+const seconds = values.minutes === undefined ? Number(values.seconds ?? 60) : Number(values.minutes) * 60
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000))
+const rate = values.rate === undefined ? undefined : Number(values.rate)
 const names = values.fault === undefined ? Object.keys(FAULTS) : [values.fault]
-if (!Number.isInteger(seconds) || seconds < 1 || !Number.isInteger(seed) || names.some((name) => !(name in FAULTS))) {
+const isUsable = [seconds, rate ?? 1].every((number) => Number.isInteger(number) && number >= 1)
+if (!isUsable || !Number.isInteger(seed) || names.some((name) => !(name in FAULTS))) {
   console.error(
-    `usage: npm run chaos -- [--seconds N] [--seed N] [--fault NAME]\nfaults: ${Object.keys(FAULTS).join(', ')}`,
+    `usage: npm run chaos -- [--seconds N | --minutes N] [--seed N] [--fault NAME]\n       npm run chaos -- --restarts [--seconds N | --minutes N] [--seed N] [--rate N]\nfaults: ${Object.keys(FAULTS).join(', ')}`,
   )
   process.exit(2)
 }
@@ -24,20 +35,27 @@ console.log(`seed ${seed}, ${seconds} s, ${PREFIXES.length} processes`)
 const random = new Random(seed)
 const journal = new Journal()
 const site = await Site.open()
+const scene = { site, journal, random, prefixes: PREFIXES }
+let isFastLoadGood = true
 try {
+  if (values.restarts === true) isFastLoadGood = await runRestarts(scene, { seconds, seed, rate })
+  else await runFaults()
+} finally {
+  await site.close()
+}
+report()
+
+async function runFaults(): Promise<void> {
   const load = startLoad(site.port, seed, journal)
   const end = performance.now() + seconds * 1000
   // Every fault once, in an order that the seed gives, before any comes again.
   for (let pending: string[] = []; performance.now() < end;) {
     if (pending.length === 0) pending = shuffled(names)
-    await FAULTS[pending.pop()!]!({ site, journal, random, prefixes: PREFIXES })
+    await FAULTS[pending.pop()!]!(scene)
     await delay(random.integer(50, 400))
   }
   await load.stop()
-} finally {
-  await site.close()
 }
-report()
 
 function report(): void {
   const { counts, faults, failures } = journal
@@ -48,11 +66,11 @@ function report(): void {
       .join(', '),
   )
   for (const failure of failures) console.log(failure)
-  const isGood = counts.lost === 0 && counts.misrouted === 0 && counts.answered > 0
+  const isGood = counts.lost === 0 && counts.misrouted === 0 && counts.answered > 0 && isFastLoadGood
   console.log(
     isGood
       ? 'nothing lost, nothing misrouted'
-      : `FAILED; again with: npm run chaos -- --seconds ${seconds} --seed ${seed}`,
+      : `FAILED; again with: npm run chaos -- ${values.restarts === true ? '--restarts ' : ''}--seconds ${seconds} --seed ${seed}`,
   )
   process.exitCode = isGood ? 0 : 1
 }

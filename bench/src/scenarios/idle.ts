@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { cpuBetween, readProcessMemory, takeReadings } from '@httpsys/core/measure'
 import { openIdleConnections } from '../loads/idle.ts'
-import { httpsys } from '../peers/httpsys.ts'
+import { httpsys, httpsysNet } from '../peers/httpsys.ts'
 import { nginx } from '../peers/nginx.ts'
 import { node } from '../peers/node.ts'
 import type { Peer } from '../peers/peer.ts'
@@ -25,7 +25,7 @@ export const idle: Scenario = {
     { key: 'cpu', title: 'idle CPU ms/s', digits: 1, better: 'less' },
   ],
   references: ['node', 'nginx'],
-  variants: [node, httpsys, nginx].map((peer) => ({
+  variants: [node, httpsys, httpsysNet, nginx].map((peer) => ({
     name: peer.name,
     title: peer.title('hello'),
     unavailable: () => peer.unavailable(),

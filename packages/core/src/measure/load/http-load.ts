@@ -23,6 +23,8 @@ export interface HttpTarget {
    * @defaultValue as many as come: each connection asks again when it has its answer
    */
   readonly rate?: number
+  /** wrk's patience with one request; its own is 2. */
+  readonly timeoutSeconds?: number
   /** The CPU the load generator is held on; `undefined` leaves it free. */
   readonly cpu: number | undefined
 }
@@ -72,6 +74,7 @@ async function runWrk(target: HttpTarget): Promise<LoadResult> {
     const host = `127.0.0.1:${target.port}`
     writeFileSync(script, wrkScript(target.requests, host))
     const command = ['wrk', '-t', '1', '-c', String(target.connections), '-d', `${target.seconds}s`, '-s', script]
+    if (target.timeoutSeconds !== undefined) command.push('--timeout', `${target.timeoutSeconds}s`)
     return parseWrk(await capture(target.cpu, [...command, `${target.tls === true ? 'https' : 'http'}://${host}/`]))
   } finally {
     rmSync(directory, { recursive: true, force: true })

@@ -5,11 +5,7 @@ import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { Machine } from './double/machine.ts'
 import type { Whims } from './double/whims.ts'
-
-/** What HTTP.SYS can't do, with the reason; docs/windows.md lists it too. */
-const IMPOSSIBLE = new Map([
-  ['sends informational responses before the final one', 'HTTP.SYS has no call for a 1xx response other than 101'],
-])
+import { IMPOSSIBLE } from './impossible.ts'
 
 // Every backend asks to be woken when its process ends; here are many in one.
 process.setMaxListeners(0)

@@ -28,7 +28,7 @@ export class WireClient implements ContractClient {
       body === undefined ? [] : body === 'chunked' ? ['Transfer-Encoding: chunked'] : [`Content-Length: ${body}`]
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
     socket.write(
-      [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...fields, ...framing, '', ''].join('\r\n'),
+      [`${method} ${path} HTTP/1.1`, `Host: localhost:${port}`, ...fields, ...framing, '', ''].join('\r\n'),
       'latin1',
     )
     return client

@@ -27,8 +27,9 @@ export function bindRequest(
   bound[kReceived] = 0
   bound._read = exchange.hasBody ? readBody : readNothing
   bound.httpVersionMajor = 1
-  bound.httpVersionMinor = exchange.minorVersion
-  bound.httpVersion = exchange.minorVersion === 1 ? '1.1' : '1.0'
+  const isOld = exchange.majorVersion === 1 && exchange.minorVersion === 0
+  bound.httpVersionMinor = isOld ? 0 : 1
+  bound.httpVersion = isOld ? '1.0' : '1.1'
   bound.method = exchange.method
   bound.url = exchange.target
   bound.upgrade = false
@@ -38,6 +39,16 @@ export function bindRequest(
   bound._addHeaderLines(rawHeaders, count)
   if (!exchange.hasBody) bound.complete = true
   return bound
+}
+
+/**
+ * Shows a version above 1 on the request. Not before there is a response: node:http takes every minor version 0 for HTTP/1.0 when it
+ * makes one.
+ */
+export function showVersion(request: IncomingMessage, major: number): void {
+  request.httpVersionMajor = major
+  request.httpVersionMinor = 0
+  request.httpVersion = `${major}.0`
 }
 
 /** Takes a piece of the body. */

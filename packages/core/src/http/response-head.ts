@@ -70,7 +70,7 @@ export function encodeHead(
   }
   if (
     hasTrailer &&
-    !(response._hasBody && encoded.contentLength === LENGTH_UNKNOWN && response.req.httpVersionMinor > 0)
+    !(response._hasBody && encoded.contentLength === LENGTH_UNKNOWN && response.req.httpVersion !== '1.0')
   ) {
     throw Object.assign(new Error('Trailers are invalid with this transfer encoding'), {
       code: 'ERR_HTTP_TRAILER_INVALID',

@@ -13,7 +13,7 @@ import type {
 import { clientErrorOf, emitClientError } from './client-error.ts'
 import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
-import { bindRequest, dumpUnread, endBody, pushBody } from './queue-request.ts'
+import { bindRequest, dumpUnread, endBody, pushBody, showVersion } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
 import { bindResponse, emitFinish, isWatched, onResponseWritable } from './queue-response.ts'
 import type { QueueResponse } from './queue-response.ts'
@@ -107,6 +107,7 @@ export class ServerBinding implements ExchangeListener {
     const native = newResponse(this.#Response, request, this.#responseOptions)
     if (this.#uniqueHeaders) (native as unknown as Record<symbol, unknown>)[kUniqueHeaders] = this.#uniqueHeaders
     native.shouldKeepAlive = exchange.isKeepAlive
+    if (exchange.majorVersion > 1) showVersion(request, exchange.majorVersion)
     this.#announceLimits(native as unknown as ServerResponse & ServerResponseInternals, socket)
     const response = bindResponse(native, exchange, this.#onResponseEnded)
     ;(response as unknown as { socket: unknown }).socket = socket
@@ -226,7 +227,7 @@ export class ServerBinding implements ExchangeListener {
     return (
       this.#isPrivate &&
       request.headers.host === undefined &&
-      request.httpVersionMinor > 0 &&
+      request.httpVersion !== '1.0' &&
       this.#server.requireHostHeader === true
     )
   }
@@ -279,6 +280,7 @@ export class ServerBinding implements ExchangeListener {
 
   #leaveHttp(event: 'upgrade' | 'connect', exchange: Exchange, socket: QueueSocket, request: QueueRequest): void {
     request.upgrade = true
+    if (exchange.majorVersion > 1) showVersion(request, exchange.majorVersion)
     const transaction: Transaction = { socket, request, response: null }
     exchange.context = transaction
     transaction.onHeadTaken = () => {

@@ -30,6 +30,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   readonly connection: NativeConnection
   readonly method: string
   readonly target: string
+  readonly majorVersion: 1 | 2 | 3
   readonly minorVersion: 0 | 1
   readonly rawHeaders: string[]
   readonly hasBody: boolean
@@ -67,7 +68,8 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     this.id = request.id
     this.method = request.method
     this.target = request.target
-    this.minorVersion = request.minorVersion
+    this.majorVersion = request.majorVersion
+    this.minorVersion = request.majorVersion > 1 ? 0 : request.minorVersion
     this.rawHeaders = request.rawHeaders
     this.hasBody = request.hasBody
     this.isUpgrade = request.isUpgrade

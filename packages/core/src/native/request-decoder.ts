@@ -25,6 +25,8 @@ export interface DecodedRequest {
   readonly connectionHigh: number
   readonly method: string
   readonly target: string
+  readonly majorVersion: 1 | 2 | 3
+  /** Of HTTP/1; 1 for later versions. */
   readonly minorVersion: 0 | 1
   /** HTTP/2 or HTTP/3: no chunked framing, HTTP.SYS does its own. */
   readonly isMultiplexed: boolean
@@ -105,6 +107,7 @@ export function decodeRequest(block: MemoryBlock): DecodedRequest {
     connectionHigh: u32[CONNECTION_ID_32 + 1]!,
     method: verb ?? textOf(text, 2),
     target: textOf(text, 0),
+    majorVersion: (flags & HTTP_REQUEST_FLAG_HTTP3) !== 0 ? 3 : (flags & HTTP_REQUEST_FLAG_HTTP2) !== 0 ? 2 : 1,
     minorVersion,
     isMultiplexed: (flags & (HTTP_REQUEST_FLAG_HTTP2 | HTTP_REQUEST_FLAG_HTTP3)) !== 0,
     rawHeaders,

@@ -68,6 +68,8 @@ export interface Exchange {
   readonly method: string
   /** The request target as the client wrote it. */
   readonly target: string
+  /** Of HTTP: the client's, whatever carried the request here. */
+  readonly majorVersion: 1 | 2 | 3
   readonly minorVersion: 0 | 1
   /** Names and values in turn, as the client wrote them. */
   readonly rawHeaders: string[]

@@ -114,6 +114,7 @@ export class MemoryExchange implements Exchange {
   readonly connection: QueueConnection
   readonly method: string
   readonly target: string
+  readonly majorVersion = 1
   readonly minorVersion = 1
   readonly rawHeaders: string[]
   readonly hasBody: boolean

@@ -14,6 +14,7 @@ describe('decodeRequest', () => {
       connectionHigh: 0xfb00_0000,
       method: 'GET',
       target: '/2/products/1842?color=blue&page=3',
+      majorVersion: 1,
       minorVersion: 1,
       isMultiplexed: false,
       hasBody: false,
@@ -53,7 +54,7 @@ describe('decodeRequest', () => {
     [{ known: { 1: 'close' } }, { minorVersion: 1, isKeepAlive: false }],
     [
       { version: [2, 0] as const, flags: 4 },
-      { minorVersion: 1, isMultiplexed: true },
+      { majorVersion: 2, minorVersion: 1, isMultiplexed: true },
     ],
     [{ known: { 1: 'keep-alive, Upgrade', 7: 'websocket' } }, { isUpgrade: true }],
     [{ known: { 7: 'websocket' } }, { isUpgrade: false }],

@@ -24,6 +24,7 @@ import {
   REQUEST_EXPECT_OTHER,
   REQUEST_HAS_BODY,
   REQUEST_HTTP_1_0,
+  REQUEST_HTTP_2,
   REQUEST_KEEP_ALIVE,
   REQUEST_UPGRADE,
   RESPONSE_FIXED_BYTES,
@@ -113,8 +114,12 @@ export class BrokerExchange implements Exchange {
     return this.queue.listener
   }
 
+  get majorVersion(): 1 | 2 {
+    return (this.#flags & REQUEST_HTTP_2) === 0 ? 1 : 2
+  }
+
   get minorVersion(): 0 | 1 {
-    return (this.#flags & REQUEST_HTTP_1_0) === 0 ? 1 : 0
+    return (this.#flags & (REQUEST_HTTP_1_0 | REQUEST_HTTP_2)) === 0 ? 1 : 0
   }
 
   get rawHeaders(): string[] {

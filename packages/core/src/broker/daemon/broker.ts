@@ -4,6 +4,7 @@ import { packageVersion } from '../../base/package-version.ts'
 import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Endpoint, Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
+import { addressesOf } from '../engine/net/socket-connection.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
 import {
@@ -30,6 +31,7 @@ import type { ClientConnection } from './exchange/client-host.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
+import { Http2Connection } from './http2/http2-connection.ts'
 import { Listeners } from './listeners.ts'
 import type { InheritedSocket } from './listeners.ts'
 import { isAdministrator, notAdministrator } from './authorization.ts'
@@ -116,7 +118,11 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { runtimeDirectory } = options
     const secureEngine = new SecureEngine(
-      { certificates: this.#certificates, ticketKeys: () => ticketKeys(runtimeDirectory), protocols: ['http/1.1'] },
+      {
+        certificates: this.#certificates,
+        ticketKeys: () => ticketKeys(runtimeDirectory),
+        protocols: ['h2', 'http/1.1'],
+      },
       this,
     )
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
@@ -256,8 +262,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     return (host) => this.#certificates.isMisdirected(connection, host)
   }
 
-  onHttp2(socket: TLSSocket, _tls: TlsInfo): void {
-    socket.destroy()
+  onHttp2(socket: TLSSocket, tls: TlsInfo): void {
+    const facts = { ...addressesOf(socket), tls }
+    this.#connections.add(new Http2Connection(socket, facts, this.#claims.routesOf(facts.localPort), this))
   }
 
   authorize({ credentials }: OwnerPeer, prefix: UrlPrefix): void {

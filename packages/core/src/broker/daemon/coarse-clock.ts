@@ -15,15 +15,23 @@ export function startClock(onTick: () => void): () => void {
 }
 
 let dateSecond = -1
+let dateText = ''
 let dateField = ''
 
-/** The Date field line of this second (RFC 9110 section 6.6.1). */
-export function dateLine(): string {
+/** The value of the Date field in this second (RFC 9110 section 6.6.1). */
+export function dateValue(): string {
   const now = Date.now()
   const second = Math.floor(now / 1000)
   if (second !== dateSecond) {
     dateSecond = second
-    dateField = `Date: ${new Date(now).toUTCString()}\r\n`
+    dateText = new Date(now).toUTCString()
+    dateField = `Date: ${dateText}\r\n`
   }
+  return dateText
+}
+
+/** The Date field line of this second. */
+export function dateLine(): string {
+  dateValue()
   return dateField
 }

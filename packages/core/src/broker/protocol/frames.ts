@@ -93,6 +93,8 @@ export const REQUEST_EXPECT_CONTINUE = 8
 export const REQUEST_EXPECT_OTHER = 16
 export const REQUEST_HTTP_1_0 = 32
 export const REQUEST_KEEP_ALIVE = 64
+/** It came over HTTP/2. */
+export const REQUEST_HTTP_2 = 128
 
 // RESPONSE flags besides FLAG_END.
 export const RESPONSE_FLAG_CLOSE = 2

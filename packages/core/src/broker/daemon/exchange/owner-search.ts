@@ -161,9 +161,14 @@ export class OwnerSearch {
     return true
   }
 
+  /** The client has given its request up; others may follow. */
+  release(waiting: HeldRequest, isHeld: boolean): void {
+    if (isHeld) this.#forget(waiting)
+  }
+
   /** The client is gone. */
   close(waiting: HeldRequest, isHeld: boolean): void {
-    if (isHeld) this.#forget(waiting)
+    this.release(waiting, isHeld)
     this.leave()
   }
 

@@ -15,6 +15,8 @@ import type { HeadParser } from '../http1/head-parser.ts'
 /**
  * Puts the request that the parser has just read on its owner's queue: the head as the client wrote it, with what the parser
  * found out about it, and the part of the body that has arrived.
+ *
+ * @param versionFlag - REQUEST_HTTP_2 when the client has not written the head like this
  */
 export function writeRequestFrame(
   writer: FrameWriter,
@@ -25,10 +27,11 @@ export function writeRequestFrame(
   bytes: Buffer,
   bodyStart: number,
   bodyEnd: number,
+  versionFlag = 0,
 ): void {
   const headLength = bodyStart - head.headStart
   const bodyLength = bodyEnd - bodyStart
-  let flags = 0
+  let flags = versionFlag
   if (head.isChunked || head.contentLength > 0) {
     flags |= REQUEST_HAS_BODY
     if (bodyLength === head.contentLength) flags |= FLAG_END

@@ -1,3 +1,4 @@
+import { MAX_TRAILER_BYTES, hasForbiddenTrailer } from '../exchange/trailers.ts'
 import { HEX, TOKEN, VALUE } from './characters.ts'
 import { REJECT_CHUNK, REJECT_EXTENSIONS, REJECT_TRAILER } from '../exchange/reject.ts'
 
@@ -12,7 +13,6 @@ export const CHUNK_END = 3
 const MAX_SIZE_DIGITS = 13
 /** Chunk extensions mean nothing to anyone here; a body full of them is an attack. */
 const MAX_EXTENSION_BYTES = 16_384
-const MAX_TRAILER_BYTES = 16_384
 
 const CR = 13
 const LF = 10
@@ -20,10 +20,6 @@ const SEMICOLON = 59
 const EQUALS = 61
 const QUOTE = 34
 const BACKSLASH = 92
-
-/** RFC 9110 section 6.5.1: fields that frame, route or authenticate can't come after the fact. */
-const FORBIDDEN_TRAILERS =
-  /^(?:content-length|transfer-encoding|host|connection|keep-alive|te|trailer|upgrade|expect|content-type|content-encoding|content-range|authorization|proxy-authorization|cookie|set-cookie):/im
 
 /** ```
  * size ──;──▶ extension ──CR──▶ sizeEnd ──LF──▶ data ──▶ dataCr ──▶ dataLf ──▶ size
@@ -173,7 +169,7 @@ export class ChunkedDecoder {
     if (line !== '') return isTrailerLine(line) ? 0 : REJECT_TRAILER
     this.trailers = this.trailers.slice(0, lineStart)
     this.#state = 'done'
-    return FORBIDDEN_TRAILERS.test(this.trailers) ? REJECT_TRAILER : CHUNK_END
+    return hasForbiddenTrailer(this.trailers) ? REJECT_TRAILER : CHUNK_END
   }
 }
 

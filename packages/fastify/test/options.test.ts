@@ -45,6 +45,17 @@ describe.each(waysByPort)('listen of an app with %s', (_name, way) => {
     await expect(fetch(`http://127.0.0.1:${port}/f/`)).rejects.toThrow('fetch failed')
   })
 
+  test('onTimeout runs for a request that takes longer than connectionTimeout', async () => {
+    const app = closing(way.create(onPort(), { connectionTimeout: 100 }))
+    const timedOut = new Promise<string>((resolve) => {
+      app.addHook('onTimeout', async (request) => resolve(request.url))
+    })
+    app.get('/slow', () => new Promise(() => {}))
+    await app.listen()
+    await expect(fetch(`${baseOf(app)}/slow`)).rejects.toThrow('fetch failed')
+    expect(await timedOut).toMatch(/slow$/)
+  })
+
   test('logs with listenTextResolver, and stops when its signal is aborted', async () => {
     const logged: string[] = []
     const stream = { write: (line: string) => void logged.push((JSON.parse(line) as { msg: string }).msg) }

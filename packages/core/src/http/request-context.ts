@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TlsInfo } from '../base/tls-info.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
+import { arrivalOf, wantArrivals } from './arrival.ts'
 import { QueueSocket } from './queue-socket.ts'
 import { peerX509CertificateOf } from './tls-members.ts'
 
@@ -13,7 +14,7 @@ export interface RequestContext {
   readonly requestId: number
   /** Unique in this process; the same for all requests of a connection to one server. */
   readonly connectionId: number
-  /** When the middleware saw the request, in milliseconds of `performance.now()`. */
+  /** When the request came to its server, before any handler ran, in milliseconds of `performance.now()`. */
   readonly receivedAt: number
   /** What is known of TLS; null when the client did not use it. */
   readonly tls: RequestTls | null
@@ -51,6 +52,7 @@ declare module 'node:http' {
 
 /** Connect-style middleware that puts `req.httpsys` on requests. */
 export function middleware(): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
+  wantArrivals()
   return (request, _response, next) => {
     request.httpsys = contextOf(request)
     next()
@@ -66,7 +68,7 @@ function contextOf(request: IncomingMessage): RequestContext | null {
     prefix: socket.prefix,
     requestId: ++lastRequestId,
     connectionId: socket.id,
-    receivedAt: performance.now(),
+    receivedAt: arrivalOf(request),
     tls: socket.connection.encrypted ? tlsOf(socket.connection.tls) : null,
     clientCertificate: clientCertificateOf(socket.connection.tls),
   })

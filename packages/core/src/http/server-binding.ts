@@ -10,6 +10,7 @@ import type {
   QueueConnection,
   RequestQueue,
 } from '../queue/exchange.ts'
+import { noteArrival } from './arrival.ts'
 import { clientErrorOf, emitClientError } from './client-error.ts'
 import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
@@ -100,6 +101,7 @@ export class ServerBinding implements ExchangeListener {
     const server = this.#server
     if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
+    noteArrival(request)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     socket.exchange = exchange
     if (exchange.method === 'CONNECT') return this.#connect(exchange, socket, request)

@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import { json } from 'node:stream/consumers'
 import supertest from 'supertest'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import httpsys from '../../src/index.ts'
 import { startBroker } from '../support/broker-fixture.ts'
 import type { BrokerFixture } from '../support/broker-fixture.ts'
 import { closeServer, listenOn } from '../support/listening.ts'
@@ -73,4 +74,11 @@ test('a server that does not listen is started on TCP beside it, and closed agai
   ])
   expect(body).toEqual({ value: { over: 'tcp' } })
   expect(tcp.listening).toBe(false)
+})
+
+test('a server is found in the tick of its listen', async () => {
+  const fresh = createApp()
+  fresh.listen(httpsys.prefix('http://localhost:0/t/'))
+  await supertest(fresh).get('/t/hello').expect(200, 'hello stranger')
+  await closeServer(fresh)
 })

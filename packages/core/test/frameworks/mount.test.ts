@@ -11,6 +11,7 @@ import fastify from 'fastify'
 import { H3 } from 'h3'
 import { Hono } from 'hono'
 import Koa from 'koa'
+import { serve, toNodeHandler } from 'srvx/node'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import httpsys from '../../src/index.ts'
 import { startBroker } from '../support/broker-fixture.ts'
@@ -107,9 +108,30 @@ describe('mount serves', () => {
   test.each([
     ['Hono', () => new Hono().basePath('/app').get('/x', (context) => context.text('hono'))],
     ['h3', () => new H3().get('/app/x', () => 'h3')],
+    ['srvx', () => serve({ manual: true, fetch: ({ url }) => new Response(new URL(url).pathname) })],
+    ['a handler of srvx', () => toNodeHandler(({ url }) => new Response(new URL(url).pathname))],
     ['an object with fetch', () => ({ fetch: (request: Request) => new Response(new URL(request.url).pathname) })],
   ])('%s', async (_name, make) => {
     expect(await textOf(`${await mounted(make())}/x`)).toMatch(/^(?:hono|h3|\/app\/x)$/)
+  })
+
+  test('a custom server as Next’s guide writes it', async () => {
+    const calls: string[] = []
+    const next = {
+      prepare: async () => void calls.push('prepare'),
+      getRequestHandler: () => async (request: IncomingMessage, response: ServerResponse, url: { pathname: string }) =>
+        void response.end(`${request.url} ${url.pathname}`),
+    }
+    const handle = next.getRequestHandler()
+    await next.prepare()
+    const server = createServer((request, response) => {
+      const { pathname } = new URL(request.url!, 'http://localhost')
+      if (pathname === '/app/own') response.end('own')
+      else void handle(request, response, { pathname })
+    })
+    const base = await mounted(server)
+    expect(await textOf(`${base}/own`)).toBe('own')
+    expect(await textOf(`${base}/x?y=1`)).toBe('/app/x?y=1 /app/x')
   })
 
   test('an object with the shape of Next', async () => {
@@ -251,6 +273,22 @@ describe('middleware', () => {
     expect(second!.connectionId).toBe(first!.connectionId)
     expect([first!.tls, first!.clientCertificate]).toEqual([null, null])
     expect(first!.receivedAt).toBeLessThanOrEqual(performance.now())
+  })
+
+  test('knows when a request came, however late it is asked', async () => {
+    const moments: number[] = []
+    const app = express()
+    app.use((_request, _response, next) => {
+      moments.push(performance.now())
+      setImmediate(next)
+    })
+    app.use(httpsys.middleware(), (request, response) => {
+      moments.unshift(request.httpsys!.receivedAt)
+      response.end()
+    })
+    await textOf(await mounted(app))
+    expect(moments[0]).toBeLessThanOrEqual(moments[1]!)
+    expect(moments[0]).toBeGreaterThan(0)
   })
 
   test('says null on plain TCP', async () => {

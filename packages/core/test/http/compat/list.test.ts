@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { IncomingMessage, OutgoingMessage, Server, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
+import { USED } from './used-members.ts'
 
 const root = new URL('../../../../../', import.meta.url)
 const list = readFileSync(new URL('docs/compatibility.md', root), 'utf8')
@@ -49,4 +50,10 @@ test.each([
   const members = Object.getOwnPropertyNames(prototype).filter((name) => !/^_|^constructor$/.test(name))
   const listed = new Set([...list.matchAll(/`([\w.]+)`/g)].map((match) => match[1]))
   expect(members.filter((name) => !listed.has(name))).toEqual([])
+})
+
+test.each(Object.entries(USED))('every member of a %s that people use is in the list', (_object, table) => {
+  const names = Object.values(table).flatMap((text) => text.split(' '))
+  const listed = new Set([...list.matchAll(/`([\w.]+)`/g)].map((match) => match[1]))
+  expect(names.filter((name) => !listed.has(name))).toEqual([])
 })

@@ -1,0 +1,19 @@
+import type { IncomingMessage } from 'node:http'
+
+const kArrivedAt = Symbol('httpsys.arrivedAt')
+let isWanted = false
+
+/** From now on arrivals are noted; a request costs nothing as long as nobody asks. */
+export function wantArrivals(): void {
+  isWanted = true
+}
+
+/** Called before any handler runs. */
+export function noteArrival(request: IncomingMessage): void {
+  if (isWanted) (request as { [kArrivedAt]?: number })[kArrivedAt] = performance.now()
+}
+
+/** When the request came, in milliseconds of `performance.now()`; now, if that was before anybody asked. */
+export function arrivalOf(request: IncomingMessage): number {
+  return (request as { [kArrivedAt]?: number })[kArrivedAt] ?? performance.now()
+}

@@ -7,6 +7,7 @@ import { decodeClaim } from '../protocol/claims.ts'
 import { FRAME_REVOKED } from '../protocol/frames.ts'
 import type { QueueStatus } from '../protocol/status.ts'
 import type { Estate } from '../rendezvous/estate.ts'
+import { isAdministrator } from './authorization.ts'
 import { HandOvers } from './hand-overs.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import type { InheritedSocket, Listeners } from './listeners.ts'
@@ -49,6 +50,8 @@ export class Claims {
   readonly #handOvers = new HandOvers()
   readonly #privatePorts = new PrivatePorts()
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
+  /** Of ports whose sockets came from processes of other users: these users. */
+  readonly #makers = new Map<number, number>()
   #lastEpoch = 0
 
   /** @param responses - where responses are kept */
@@ -136,14 +139,19 @@ export class Claims {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     this.#host.authorize(peer, prefix)
+    if (privatePort !== undefined && prefix.path !== '/') throw notWhole(prefix)
     if (prefix.scheme === 'https' && !this.#host.hasCertificate(prefix.port)) throw noCertificate(prefix)
+    const wasOpen = this.#listeners.has(prefix.port)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
+      this.#checkMaker(peer, prefix, port, handOver !== undefined && wasOpen)
+      if (handOver !== undefined && isStranger(peer)) this.#makers.set(port, peer.credentials!.uid)
       if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
         throw taken(prefix, `port ${port} belongs to one process alone`)
       }
+      if (privatePort !== undefined && this.#isShared(port)) throw taken(prefix, `port ${port} has other prefixes`)
       const claims = this.#ofPeers.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
@@ -242,6 +250,24 @@ export class Claims {
     peer.writer.signal(FRAME_REVOKED, 0, 0, id)
   }
 
+  /**
+   * Sockets that another user's process has made it may keep, and accept from: they are for that user's prefixes only.
+   *
+   * @param isAddition - it hands over one more for a port that is open
+   */
+  #checkMaker(peer: OwnerPeer, prefix: UrlPrefix, port: number, isAddition: boolean): void {
+    const maker = this.#makers.get(port)
+    if (maker === peer.credentials?.uid || (maker === undefined && !(isAddition && isStranger(peer)))) return
+    throw taken(prefix, maker === undefined ? `port ${port} is open` : `port ${port} was opened by user ${maker}`)
+  }
+
+  /** Whether prefixes of a port are routed: a private claim on it would get their requests. */
+  #isShared(port: number): boolean {
+    const isRouted = (entry: RequestQueueEntry): boolean => entry.port === port && !this.#privatePorts.has(entry)
+    // Nobody waits for the owner of a private port; only one that another broker had is kept for a while.
+    return [...this.#entries].some((entry) => isRouted(entry) && (!entry.isOrphaned || entry.settings.holdFor !== 0))
+  }
+
   /** Later than every one before, those of earlier brokers included. */
   #nextEpoch(): number {
     this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1)
@@ -267,7 +293,9 @@ export class Claims {
 
   async #release(prefix: UrlPrefix, port: number): Promise<void> {
     await this.#listeners.release(prefix, port)
-    if (!this.#listeners.has(port)) this.#host.onPortClosed(port)
+    if (this.#listeners.has(port)) return
+    this.#makers.delete(port)
+    this.#host.onPortClosed(port)
   }
 }
 
@@ -278,6 +306,22 @@ function taken(prefix: UrlPrefix, reason: string): HttpSysError {
     subject: prefix.href,
     reason,
     remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
+  })
+}
+
+/** Another user's process, who may do only what is reserved for him. */
+function isStranger({ credentials }: OwnerPeer): boolean {
+  return credentials !== undefined && !isAdministrator(credentials)
+}
+
+/** Reservations are for paths, and a private port has them all. */
+function notWhole({ href }: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'EINVAL',
+    syscall: 'listen',
+    subject: href,
+    reason: 'a port that a server has to itself has no path',
+    remedy: 'Leave the path out.',
   })
 }
 

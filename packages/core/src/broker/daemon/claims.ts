@@ -37,6 +37,9 @@ const RECOVERY_MS = 3000
 /** In which owners that a broker has handed over come: none has died, but one may be blocked, or the machine be busy. */
 const HAND_OVER_MS = 30_000
 
+/** Of one process: far above what any has, and what can be borne of those that may claim. */
+const MAX_CLAIMS = 10_000
+
 /**
  * Which process has which prefix: an entry for each registered prefix, in the router, and its owners' shares of it. Ports are open
  * for as long as a claim, or an orphaned entry, needs them.
@@ -155,6 +158,7 @@ export class Claims {
       const claims = this.#ofPeers.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
+      if (claims.size >= MAX_CLAIMS) throw tooMany(prefix)
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
       const entry = this.#entryFor(prefix, port, epoch)
       if (entry === null) {
@@ -312,6 +316,16 @@ function taken(prefix: UrlPrefix, reason: string): HttpSysError {
 /** Another user's process, who may do only what is reserved for him. */
 function isStranger({ credentials }: OwnerPeer): boolean {
   return credentials !== undefined && !isAdministrator(credentials)
+}
+
+function tooMany({ href }: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'EMFILE',
+    syscall: 'listen',
+    subject: href,
+    reason: `this process has ${MAX_CLAIMS} prefixes already`,
+    remedy: 'Claim a shorter prefix, and route what is below it in the process.',
+  })
 }
 
 /** Reservations are for paths, and a private port has them all. */

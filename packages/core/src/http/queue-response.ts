@@ -36,6 +36,10 @@ class ResponseState {
   /** What node:http's `end` wants to be called when all has been sent; it emits `'finish'`. */
   onFinish: (() => void) | null = null
   writeCallbacks: (() => void)[] | null = null
+  /** Bytes written in this turn, which node:http would still hold. */
+  turnBytes = 0
+  /** The queue has no room; it will say when it has. */
+  isFull = false
 
   constructor(exchange: Exchange, onEnded: (response: QueueResponse) => void) {
     this.exchange = exchange
@@ -72,6 +76,7 @@ export function bindResponse(
 /** The queue has room again, or has taken the last piece. */
 export function onResponseWritable(response: QueueResponse): void {
   const state = response[kState]
+  state.isFull = false
   const callbacks = state.writeCallbacks
   if (callbacks !== null) {
     state.writeCallbacks = null
@@ -149,13 +154,22 @@ function send(
   const chunk = data.length > 0 ? data : null
   let hasRoom = true
   if (chunk !== null) countBytes(this, chunk, encoding)
+  if (state.turnBytes === 0) process.nextTick(endTurn, this)
+  state.turnBytes += data.length
   if (!this._headerSent) hasRoom = sendHead(this, chunk, encoding ?? null, false)
   else if (chunk !== null) hasRoom = exchange.sendBody(chunk, encoding ?? null, false, '')
   if (typeof callback === 'function') afterWrite(this, callback)
-  if (!hasRoom || data.length < (this as unknown as ServerResponse).writableHighWaterMark) return hasRoom
-  // A stream that has been given more than its high-water mark says so, even when all of it went on at once.
-  process.nextTick(drain, this)
-  return false
+  state.isFull = !hasRoom
+  // A stream that has been given more than its high-water mark in one turn says so, even when the queue has taken all of it.
+  return hasRoom && state.turnBytes < (this as unknown as ServerResponse).writableHighWaterMark
+}
+
+/** What was written in the turn is on its way. */
+function endTurn(response: QueueResponse): void {
+  const state = response[kState]
+  state.turnBytes = 0
+  state.exchange.commit()
+  if (!state.isFull) drain(response)
 }
 
 /** Sends informational responses, the only text that node:http writes before the head. */

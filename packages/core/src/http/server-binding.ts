@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
 import { METHODS } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
@@ -34,6 +35,8 @@ interface Transaction {
   onHeadTaken?: (() => void) | undefined
 }
 
+// oxlint-disable-next-line typescript/unbound-method -- compared, not called
+const nativeEmit = EventEmitter.prototype.emit
 const KNOWN_METHODS = new Set(METHODS)
 const NO_BYTES = Buffer.alloc(0)
 /** node:http's default of `server.keepAliveTimeout`. */
@@ -318,7 +321,20 @@ export class ServerBinding implements ExchangeListener {
     const socket = native.socket as unknown as QueueSocket | null
     if (socket === null || socket._httpMessage !== native) return
     if (native._last && !socket.isUpgraded) socket.destroySoon()
-    emitFinish(response)
+    // What follows waits for 'finish', which an app may hold back with an `emit` of its own.
+    if (native.emit === nativeEmit) {
+      emitFinish(response)
+      this.#afterFinish(response)
+    } else {
+      native.prependOnceListener('finish', () => this.#afterFinish(response))
+      emitFinish(response)
+    }
+  }
+
+  #afterFinish(response: QueueResponse): void {
+    const native = response as unknown as ServerResponse & ServerResponseInternals
+    const socket = native.socket as unknown as QueueSocket | null
+    if (socket === null) return
     const request = native.req as QueueRequest
     if (onResponseFinish.hasSubscribers) {
       onResponseFinish.publish({ request, response: native, socket, server: this.#server })

@@ -161,6 +161,8 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     return !this.#isCancelled && this.#sender.sendBody(chunk, encoding, isLast, trailers)
   }
 
+  commit(): void {}
+
   cancel(): void {
     if (this.#isCancelled || this.#isClosed || (this.#sender.isOver && this.#isBodyDone)) return
     this.#isCancelled = true

@@ -131,6 +131,8 @@ export interface Exchange {
   sendBody(chunk: Chunk | null, encoding: BufferEncoding | null, isLast: boolean, trailers: string): boolean
   /** Bytes accepted by the methods above and not yet handed on. */
   readonly queuedBytes: number
+  /** What has been sent so far reaches the client, even if `cancel` follows; before it a head that has not left may be taken back. */
+  commit(): void
   /** Ends the exchange without a complete response: the client's connection is closed (HttpCancelHttpRequest). */
   cancel(): void
 }

@@ -264,6 +264,8 @@ export class MemoryExchange implements Exchange {
     return this.#pump(false)
   }
 
+  commit(): void {}
+
   cancel(): void {
     if (this.#isDone && this.#isBodyDone) return
     this.#isDone = true

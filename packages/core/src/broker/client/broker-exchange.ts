@@ -78,6 +78,9 @@ export class BrokerExchange implements Exchange {
   #pending: Uint8Array[] = NOTHING
   #isEndPending = false
   #trailers = ''
+  /** Where the head lies while it waits to be sent, and the writer's count of then. */
+  #headOffset = 0
+  #headMark = -1
 
   /**
    * @param head - request line and field lines as the client wrote them
@@ -219,8 +222,13 @@ export class BrokerExchange implements Exchange {
       else bytes.set(chunk!, position)
       this.#window -= bodyLength
     }
-    if (isWhole) this.#onSent()
-    else if (bodyLength < length) return this.sendBody(chunk, encoding, isLast, '')
+    if (isWhole) {
+      this.#onSent()
+      return this.#window > 0
+    }
+    this.#headOffset = offset
+    this.#headMark = writer.flushes
+    if (bodyLength < length) return this.sendBody(chunk, encoding, isLast, '')
     return this.#window > 0
   }
 
@@ -249,9 +257,18 @@ export class BrokerExchange implements Exchange {
     return this.#pump()
   }
 
+  commit(): void {
+    this.#headMark = -1
+  }
+
   cancel(): void {
     if (this.#isSent && this.isBodyDone) return
-    if (!this.#isSent) this.#home.writer.signal(FRAME_CANCEL, 0, 0, this.id)
+    const { writer } = this.#home
+    // A head that has not left yet never does, as on a socket that is destroyed in the turn of the first write.
+    if (!this.#isSent) {
+      writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL)
+      writer.signal(FRAME_CANCEL, 0, 0, this.id)
+    }
     this.#drop()
     this.isBodyDone = true
     this.#onSent()

@@ -31,6 +31,8 @@ export class FrameWriter {
   /** Where the frame reserved last lies. */
   bytes: Buffer
   view: DataView
+  /** Counts what makes places of frames invalid: sends, and changes of the slab. */
+  flushes = 0
   /** Bytes handed to `transmit` and not yet reported done. */
   inFlightBytes = 0
 
@@ -79,6 +81,16 @@ export class FrameWriter {
     view.setUint32(offset + 8, id, true)
     if (!this.#isScheduled && !this.#isHeld) this.#schedule()
     return offset
+  }
+
+  /**
+   * Makes another frame of one that {@link FrameWriter.reserve} gave room for, if it still waits to be sent: `type` must be one whose
+   * payload is ignored.
+   *
+   * @param mark - {@link FrameWriter.flushes} of then
+   */
+  replace(offset: number, mark: number, type: number): void {
+    if (mark === this.flushes) this.view.setUint8(offset + 4, type)
   }
 
   /** Writes a frame without a payload. */
@@ -139,6 +151,7 @@ export class FrameWriter {
   /** Sends what has been collected now instead of at the end of the turn. */
   flush(): void {
     this.#isScheduled = false
+    this.flushes++
     if (this.#isClosed) return this.#drop()
     this.#cut()
     const chunks = this.#chunks
@@ -188,6 +201,7 @@ export class FrameWriter {
   }
 
   #changeSlab(length: number): void {
+    this.flushes++
     this.#cut()
     // It is recycled when the next flush is done: by then all earlier flushes are done too, since a socket sends in order.
     this.#usedSlabs.push(this.#slab)

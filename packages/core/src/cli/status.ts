@@ -24,10 +24,11 @@ function describe({
   ports,
   queues,
   connections,
+  threads,
   reasons,
 }: BrokerStatus): string {
   const lines = [
-    `broker ${version}, process ${pid}, ${engine} engine on Node ${node}, up ${uptime} s, ${connections} connections`,
+    `broker ${version}, process ${pid}, ${engine} engine${inThreads(threads.length)} on Node ${node}, up ${uptime} s, ${connections} connections`,
     ...(engineNote === undefined ? [] : [`not on io_uring: ${engineNote}`]),
     ...ports.map(({ port, addresses }) => `port ${port} on ${addresses.join(', ')}`),
     '',
@@ -57,4 +58,8 @@ function table(rows: string[][]): string[] {
       .join('  ')
       .trimEnd(),
   )
+}
+
+function inThreads(count: number): string {
+  return count === 1 ? '' : ` in ${count} threads`
 }

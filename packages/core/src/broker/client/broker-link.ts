@@ -24,6 +24,7 @@ import {
   REQUEST_FIXED_BYTES,
 } from '../protocol/frames.ts'
 import { SLOT_MASK } from '../protocol/limits.ts'
+import type { ThreadTicket } from '../protocol/hello.ts'
 import { deliveryChoice } from '../rings/delivery.ts'
 import type { RingLink } from '../rings/ring-link.ts'
 import { BrokerConnection } from './broker-connection.ts'
@@ -34,6 +35,7 @@ import { findBroker } from './find-broker.ts'
 import { openConnection } from './open-connection.ts'
 import type { ConnectSocket, FrameEvents, OpenConnection } from './open-connection.ts'
 import { parseRawHeaders } from './raw-headers.ts'
+import { ThreadLinks } from './thread-links.ts'
 
 /** What a link needs of the session that it belongs to. */
 export interface LinkHome {
@@ -61,6 +63,7 @@ export class BrokerLink implements ExchangeHome {
   readonly #exchanges: (BrokerExchange | undefined)[] = []
   #exchangeCount = 0
   readonly #connections: (BrokerConnection | undefined)[] = []
+  #threads: ThreadLinks | null = null
   #isClosed = false
   #isRef = true
 
@@ -75,25 +78,35 @@ export class BrokerLink implements ExchangeHome {
   /**
    * Connects to the broker of a runtime directory, which is started when there is none.
    *
+   * @param ticket - of one of its threads; the first, unless given
    * @throws HttpSysError `ETIMEDOUT` when no broker can be started or it says nothing, `EPROTO` when it is of another version,
    * `ECONNRESET` when it was just leaving, `EINVAL` or `ENOTSUP` when HTTPSYS_DELIVERY can't be followed
    */
-  static async open(directory: string, home: LinkHome): Promise<BrokerLink> {
+  static async open(directory: string, home: LinkHome, ticket?: ThreadTicket): Promise<BrokerLink> {
     let link: BrokerLink | undefined
+    /** Frames that came in one piece with HELLO. */
+    const early: (() => void)[] = []
     const events: FrameEvents = {
       onFrame: (type, flags, aux, id, bytes, view, start, end) => {
-        link!.#onFrame(type, flags, aux, id, bytes, view, start, end)
+        if (link !== undefined) return link.#onFrame(type, flags, aux, id, bytes, view, start, end)
+        const frame = Buffer.from(bytes.subarray(start, end))
+        const frameView = new DataView(frame.buffer, frame.byteOffset, frame.length)
+        early.push(() => link!.#onFrame(type, flags, aux, id, frame, frameView, 0, frame.length))
       },
       isQuiet: () => link?.isBusy === false,
     }
     const connectSocket: ConnectSocket = (options, isPaused) => findBroker(directory, options, isPaused)
-    link = new BrokerLink(await openConnection(connectSocket, events, deliveryChoice(process.env) ?? 'sockets'), home)
+    const delivery = deliveryChoice(process.env) ?? 'sockets'
+    const connection = await openConnection(connectSocket, events, delivery, ticket)
+    link = new BrokerLink(connection, home)
+    if (connection.threads !== undefined) link.#connectToThreads(directory, connection.threads)
+    for (const replay of early) replay()
     return link
   }
 
   /** Whether exchanges are under way. */
   get isBusy(): boolean {
-    return this.#exchangeCount > 0
+    return this.#exchangeCount > 0 || this.#threads?.isBusy === true
   }
 
   /** Whether the link keeps the process alive. */
@@ -101,18 +114,32 @@ export class BrokerLink implements ExchangeHome {
     // Asked for twice with every request of an app that has one at a time; nearly always the answer is the same.
     if (isRef === this.#isRef) return
     this.#isRef = isRef
+    this.#threads?.setRef(isRef)
     if (isRef) this.#socket.ref()
     else this.#socket.unref()
   }
 
   /** Sends what is left, and closes. */
   close(): void {
+    this.#threads?.close()
     this.#isClosed = true
     this.writer.flush()
     if (this.#rings === null) this.#socket.end()
     else this.#rings.afterSending(() => this.#socket.end())
     // The other side closes at once; nothing is left that could keep the process waiting for it.
     this.#socket.unref()
+  }
+
+  /** It is of no use any more. */
+  lose(): void {
+    this.#socket.destroy()
+    this.#onLost()
+  }
+
+  #connectToThreads(directory: string, { key, thread: count }: ThreadTicket): void {
+    this.#threads = new ThreadLinks(this, this.#home, count, (thread, home) => {
+      return BrokerLink.open(directory, home, { key, thread })
+    })
   }
 
   onExchangeClosed(exchange: BrokerExchange): void {
@@ -140,6 +167,7 @@ export class BrokerLink implements ExchangeHome {
       exchange.listener.onLost(exchange)
     }
     for (const connection of connections) if (connection !== undefined) this.#home.onConnectionClosed(connection)
+    this.#threads?.lose()
     this.#home.onLinkLost(this)
   }
 
@@ -175,7 +203,7 @@ export class BrokerLink implements ExchangeHome {
       case FRAME_CLIENT_ERROR:
         return this.#onClientError(id, bytes, view, start, end)
       default:
-        return this.#home.onControl(this, type, id, bytes.toString('utf8', payload, end))
+        return (this.#threads ?? this.#home).onControl(this, type, id, bytes.toString('utf8', payload, end))
     }
   }
 

@@ -8,6 +8,7 @@ import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
 import { FRAME_HELLO, HEADER_BYTES, HELLO_RINGS } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
+import type { ThreadTicket } from '../protocol/hello.ts'
 import { noRings } from '../rings/delivery.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import { RingLink } from '../rings/ring-link.ts'
@@ -26,6 +27,8 @@ export interface OpenConnection {
   readonly writer: FrameWriter
   /** null: frames go over the socket. */
   readonly rings: RingLink | null
+  /** How to connect to the broker's other threads, and in place of `thread` how many there are, the first included. */
+  readonly threads: ThreadTicket | undefined
 }
 
 /** Makes a socket to the broker; a paused one has not been read when it is there. */
@@ -43,13 +46,15 @@ export interface FrameEvents {
  *
  * @throws HttpSysError `ETIMEDOUT` when it says nothing, `EPROTO` when it is of another version, `ECONNRESET` when it was just
  * leaving, `ENOTSUP` when rings can't be had, and what `connectSocket` throws
+ * @param ticket - of the thread that is to be connected to; the first, unless given
  */
 export async function openConnection(
   connectSocket: ConnectSocket,
   events: FrameEvents,
   delivery: Delivery,
+  ticket?: ThreadTicket,
 ): Promise<OpenConnection> {
-  const opening = new Opening(events)
+  const opening = new Opening(events, ticket)
   const asksForRings = delivery === 'rings'
   if (asksForRings && !hasSharedMemory()) throw noRings('this system has no sealed shared memory')
   await opening.connect(connectSocket, asksForRings)
@@ -58,26 +63,29 @@ export async function openConnection(
     opening.socket.destroy()
     throw noRings('the broker gives none')
   }
-  return { socket: opening.socket, writer: opening.writer, rings }
+  return { socket: opening.socket, writer: opening.writer, rings, threads: opening.threads }
 }
 
 /** connecting ──▶ greeting ──HELLO──▶ open */
 class Opening {
   socket!: Socket
   readonly writer: FrameWriter
+  threads: ThreadTicket | undefined
   readonly #reader: FrameReader
   readonly #events: FrameEvents
+  readonly #ticket: ThreadTicket | undefined
   #rings: RingLink | null = null
   /** Its flags; -1 while the broker has not said HELLO. */
   #helloFlags = -1
   #onHello: ((error?: unknown) => void) | null = null
 
-  constructor(events: FrameEvents) {
+  constructor(events: FrameEvents, ticket: ThreadTicket | undefined) {
     this.#events = events
+    this.#ticket = ticket
     const { onFrame } = events
     this.#reader = new FrameReader((type, flags, aux, id, bytes, view, start, end) => {
       if (this.#helloFlags !== -1) return onFrame(type, flags, aux, id, bytes, view, start, end)
-      if (type === FRAME_HELLO) decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end))
+      if (type === FRAME_HELLO) this.threads = decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end)).ticket
       this.#helloFlags = flags
       this.#onHello?.()
     })
@@ -109,7 +117,14 @@ class Opening {
       const said = new Promise<void>((resolve, reject) => {
         this.#onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
         socket.once('close', () => reject(lost()))
-        this.writer.text(FRAME_HELLO, asksForRings ? HELLO_RINGS : 0, 0, 0, encodeHello(process.pid), 'latin1')
+        this.writer.text(
+          FRAME_HELLO,
+          asksForRings ? HELLO_RINGS : 0,
+          0,
+          0,
+          encodeHello(process.pid, this.#ticket),
+          'latin1',
+        )
       })
       await (asksForRings ? Promise.all([said, this.#receiveRings()]) : said)
     } finally {

@@ -6,16 +6,16 @@ import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Endpoint, Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { addressesOf } from '../engine/net/socket-connection.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
-import { encodeClaimed, encodeRefused } from '../protocol/claims.ts'
+import { encodeRefused } from '../protocol/claims.ts'
 import {
   FRAME_CLAIMED,
   FRAME_FLUSHED,
   FRAME_LEAVING,
   FRAME_REFUSED,
-  FRAME_RELEASED,
   FRAME_STATUS_REPLY,
   FRAME_UPGRADED,
 } from '../protocol/frames.ts'
+import type { ThreadTicket } from '../protocol/hello.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { ticketKeys } from '../rendezvous/ticket-keys.ts'
@@ -23,7 +23,8 @@ import type { BrokerStatus } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
 import { Admission } from './admission.ts'
-import { Claims } from './claims.ts'
+import type { Occupancy } from './admission.ts'
+import { Claims, claimedBy } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
 import { ResponseCache } from './cache/response-cache.ts'
 import { startClock } from './coarse-clock.ts'
@@ -44,6 +45,10 @@ import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
+import { ClientThreads } from './threads/client-threads.ts'
+import type { ThreadsHost } from './threads/client-threads.ts'
+import { mergeCache, mergeQueue, mergeReasons } from './threads/merge-status.ts'
+import type { ThreadStatus } from './threads/thread-messages.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost } from './tls/secure-engine.ts'
 import type { Reason } from './exchange/reasons.ts'
@@ -59,6 +64,8 @@ export interface BrokerOptions {
   readonly delivery?: Delivery | undefined
   /** Descriptors that the broker may have at a time; what the system says, unless given. */
   readonly descriptorLimit?: number
+  /** How many threads have clients; 1 unless said otherwise, and where the engine can't share them. */
+  readonly threads?: number
   /** Those not given are HTTP.SYS's. */
   readonly limits?: Partial<ServerLimits>
   /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
@@ -90,9 +97,10 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  *
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
-export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
+export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost {
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
+  readonly #threads: ClientThreads | null
   readonly #listeners: Listeners
   readonly #responses: ResponseCache
   readonly #claims: Claims
@@ -110,10 +118,12 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
   readonly #reasons = new Map<Reason, number>()
 
-  private constructor(options: BrokerOptions) {
+  private constructor(options: BrokerOptions, limits: ServerLimits, threads: ClientThreads | null) {
     this.#options = options
-    this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
-    this.#admission = new Admission(this.limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
+    this.limits = limits
+    this.#threads = threads
+    if (threads !== null) threads.host = this
+    this.#admission = new Admission(limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
     this.#delivery = { choice: options.delivery, watch: new RingWatch() }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { runtimeDirectory } = options
@@ -126,9 +136,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
       this,
     )
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
-    this.#listeners = new Listeners(options.engine, onConnection, secureEngine)
+    const divert = threads === null ? undefined : (fd: number, port: number): boolean => threads.divert(fd, port)
+    this.#listeners = new Listeners(options.engine, onConnection, secureEngine, divert)
     this.#responses = new ResponseCache(this.limits)
-    this.#claims = new Claims(this.#listeners, this, this.#responses)
+    this.#claims = new Claims(this.#listeners, this, this.#responses, threads)
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
     })
@@ -136,10 +147,24 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
 
   /** Starts a broker that owner processes can reach at `options.local`. */
   static async start(options: BrokerOptions): Promise<Broker> {
-    const broker = new Broker(options)
+    const { threads: count = 1, engine, delivery } = options
+    const all = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
+    const limits = { ...all, responseCacheBytes: Math.floor(all.responseCacheBytes / count) }
+    const threads = count > 1 && engine.adopt !== undefined ? new ClientThreads(count, { limits, delivery }) : null
+    const broker = new Broker(options, threads === null ? all : limits, threads)
     broker.#local = await options.engine.listen(options.local, (connection) => broker.#onPeer(connection))
     options.onIdle?.()
     return broker
+  }
+
+  /** Starts the other threads, if there are to be any: other brokers can't win any more. */
+  startThreads(): void {
+    this.#threads?.start()
+  }
+
+  /** Client connections of this thread. */
+  get connectionCount(): number {
+    return this.#connections.size
   }
 
   /** Whether no owner process is connected, and no request may be waiting for one. */
@@ -147,8 +172,14 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     return this.#peers.size === 0 && this.#claims.isEmpty
   }
 
-  /** What is going on. */
-  status(): BrokerStatus {
+  /**
+   * What is going on.
+   *
+   * @param shares - of the other threads
+   */
+  status(shares: readonly ThreadStatus[] = []): BrokerStatus {
+    const threads = this.#threads
+    const queues = [...this.#claims.entries]
     return {
       pid: process.pid,
       version: packageVersion(),
@@ -156,12 +187,13 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
       engine: this.#options.engine.name,
       ...(this.#options.engineNote === undefined ? {} : { engineNote: this.#options.engineNote }),
       uptime: Math.round(process.uptime()),
-      connections: this.#connections.size,
+      threads: [this.#connections.size, ...(threads?.connections ?? [])].map((connections) => ({ connections })),
+      connections: this.#connections.size + (threads?.connectionCount ?? 0),
       ports: this.#listeners.status,
-      queues: this.#claims.status,
-      cache: this.#responses.status,
+      queues: queues.map((entry) => (threads === null ? entry.status : mergeQueue(entry, threads, shares))),
+      cache: mergeCache(this.#responses.status, shares),
       limits: { ...this.limits },
-      reasons: Object.fromEntries(this.#reasons),
+      reasons: mergeReasons(this.#reasons, shares),
     }
   }
 
@@ -203,8 +235,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#claims.closeCaches()
     for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
-    await this.#whenEmpty([this.#connections], this.limits.shutdownTimeout)
+    const { shutdownTimeout } = this.limits
+    await Promise.all([this.#whenEmpty([this.#connections], shutdownTimeout), this.#threads?.leave(shutdownTimeout)])
     // For clients that are still there their owner has gone: WebSockets are closed with 1012.
+    this.#threads?.close()
     for (const peer of this.#peers) peer.close()
     // A process that is stopped does not close its side, and a client need not close its own.
     await this.#whenEmpty([this.#peers, this.#connections], LAST_WORD_MS)
@@ -232,6 +266,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
     this.#stopClock()
     await this.#local?.close()
     this.#claims.close()
+    this.#threads?.close()
     for (const peer of this.#peers) peer.close()
     await this.#listeners.close()
     for (const connection of this.#connections) connection.shutdown()
@@ -254,7 +289,16 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   mayAccept(pending: number): boolean {
-    return this.#admission.mayConnect({ clients: this.#connections.size + pending, peers: this.#peers.size })
+    return this.#admission.mayConnect(this.#occupancy(pending))
+  }
+
+  /** Each owner has a connection to each thread. */
+  #occupancy(pending: number): Occupancy {
+    const threads = this.#threads
+    return {
+      clients: this.#connections.size + (threads?.connectionCount ?? 0) + pending,
+      peers: this.#peers.size * (threads?.count ?? 1),
+    }
   }
 
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
@@ -282,15 +326,16 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
 
   onPortClosed(port: number): void {
     for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
+    this.#threads?.onPortClosed(port)
   }
 
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void {
     this.#claims.release(peer, claimId, departure)
-    peer.writer.signal(FRAME_RELEASED, 0, 0, claimId)
   }
 
   onFlush(peer: OwnerPeer, claimId: number, path: string): void {
     this.#claims.flush(peer, claimId, path)
+    this.#threads?.flush(peer, claimId, path)
     peer.writer.signal(FRAME_FLUSHED, 0, 0, claimId)
   }
 
@@ -314,19 +359,50 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   }
 
   onStatus(peer: OwnerPeer): void {
-    peer.writer.text(FRAME_STATUS_REPLY, 0, 0, 0, JSON.stringify(this.status()), 'utf8')
+    const reply = (status: BrokerStatus): void => {
+      peer.writer.text(FRAME_STATUS_REPLY, 0, 0, 0, JSON.stringify(status), 'utf8')
+    }
+    const threads = this.#threads
+    if (threads === null) reply(this.status())
+    else void threads.status().then((shares) => reply(this.status(shares)))
   }
 
   onPeerClosed(peer: OwnerPeer): void {
     this.#peers.delete(peer)
     this.#admission.leave(peer.credentials)
     this.#claims.dismiss(peer)
+    this.#threads?.onOwnerGone(peer)
     if (this.isIdle) this.#options.onIdle?.()
     if (this.#peers.size === 0) this.#onEmpty()
   }
 
   onPeerDrained(peer: OwnerPeer): void {
     this.#claims.wake(peer)
+  }
+
+  isPrivate(port: number): boolean {
+    return this.#claims.isPrivate(port)
+  }
+
+  /** This thread knows what it has decided. */
+  refresh(): void {}
+
+  onOpen(peer: OwnerPeer): ThreadTicket | undefined {
+    return this.#threads?.onOwner(peer)
+  }
+
+  onTicket(peer: OwnerPeer, ticket: ThreadTicket, flags: number, connection: EngineConnection): void {
+    this.#peers.delete(peer)
+    this.#admission.leave(peer.credentials)
+    this.#claims.dismiss(peer)
+    const threads = this.#threads
+    if (threads === null || connection.detach === undefined) return connection.destroy()
+    connection.detach((descriptor) => threads.onLink(ticket, flags, descriptor))
+  }
+
+  onOwnerLost(peer: OwnerPeer, violation: string | undefined): void {
+    if (violation !== undefined) this.#options.onViolation?.(peer.pid, violation)
+    peer.cut()
   }
 
   privatePort(port: number, localAddress: string): PrivatePort | undefined {
@@ -347,7 +423,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   #onPeer(connection: EngineConnection): void {
     const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
-    if (!this.#admission.enter({ clients: this.#connections.size, peers: this.#peers.size }, peer.credentials)) {
+    if (!this.#admission.enter(this.#occupancy(0), peer.credentials)) {
       this.count('Peers_Refused')
       connection.handler = REFUSED
       return connection.destroy()
@@ -375,9 +451,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost {
   #onClaimed(claim: OwnerClaim | null): void {
     // Revoked, or its process has gone, since.
     if (claim === null || !claim.entry.owners.includes(claim)) return
-    const { entry, peer, id, epoch } = claim
-    const text = encodeClaimed({ ...Listeners.addressOf(entry.prefix), port: entry.port, epoch })
-    peer.writer.text(FRAME_CLAIMED, 0, 0, id, text, 'utf8')
+    const { entry, peer, id } = claim
+    peer.writer.text(FRAME_CLAIMED, 0, 0, id, claimedBy(claim), 'utf8')
     entry.wake()
   }
 }

@@ -3,14 +3,13 @@ import { completeQueueSettings } from '../../base/queue-settings.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { ResponseCache } from './cache/response-cache.ts'
 import type { EngineConnection } from '../engine/engine.ts'
-import { decodeClaim } from '../protocol/claims.ts'
-import { FRAME_REVOKED } from '../protocol/frames.ts'
-import type { QueueStatus } from '../protocol/status.ts'
+import { decodeClaim, encodeClaimed } from '../protocol/claims.ts'
+import { FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
-import { isAdministrator } from './authorization.ts'
 import { HandOvers } from './hand-overs.ts'
 import type { PrivatePort } from './http1/private-port.ts'
-import type { InheritedSocket, Listeners } from './listeners.ts'
+import { Listeners } from './listeners.ts'
+import type { InheritedSocket } from './listeners.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
@@ -32,13 +31,21 @@ export interface ClaimsHost {
   onPortClosed(port: number): void
 }
 
+/** Who repeats for the broker's other threads what becomes of claims; see there for the order that it relies on. */
+export interface ClaimsMirror {
+  /** There is a queue of this prefix now; its counts may be replaced. */
+  onQueue(entry: RequestQueueEntry): void
+  onSettings(entry: RequestQueueEntry): void
+  onClaim(claim: OwnerClaim): void
+  /** @param frame - the type of frame by which its owner is told; 0: it is not */
+  onClaimOver(peer: OwnerPeer, claimId: number, frame: number): void
+  onRetired(entry: RequestQueueEntry): void
+}
+
 /** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
 const RECOVERY_MS = 3000
 /** In which owners that a broker has handed over come: none has died, but one may be blocked, or the machine be busy. */
 const HAND_OVER_MS = 30_000
-
-/** Of one process: far above what any has, and what can be borne of those that may claim. */
-const MAX_CLAIMS = 10_000
 
 /**
  * Which process has which prefix: an entry for each registered prefix, in the router, and its owners' shares of it. Ports are open
@@ -48,17 +55,20 @@ export class Claims {
   readonly #host: ClaimsHost
   readonly #listeners: Listeners
   readonly #responses: ResponseCache
+  readonly #mirror: ClaimsMirror | null
   readonly #router = new Router<RequestQueueEntry>()
   readonly #entries = new Set<RequestQueueEntry>()
   readonly #handOvers = new HandOvers()
   readonly #privatePorts = new PrivatePorts()
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
-  /** Of ports whose sockets came from processes of other users: these users. */
-  readonly #makers = new Map<number, number>()
   #lastEpoch = 0
 
-  /** @param responses - where responses are kept */
-  constructor(listeners: Listeners, host: ClaimsHost, responses: ResponseCache) {
+  /**
+   * @param responses - where responses are kept
+   * @param mirror - null when the broker has one thread only
+   */
+  constructor(listeners: Listeners, host: ClaimsHost, responses: ResponseCache, mirror: ClaimsMirror | null = null) {
+    this.#mirror = mirror
     this.#listeners = listeners
     this.#responses = responses
     this.#host = host
@@ -69,8 +79,9 @@ export class Claims {
     return this.#entries.size === 0
   }
 
-  get status(): QueueStatus[] {
-    return [...this.#entries].map((entry) => entry.status)
+  /** Of all prefixes. */
+  get entries(): Iterable<RequestQueueEntry> {
+    return this.#entries
   }
 
   /** The claims as a successor needs them to keep their places. */
@@ -84,6 +95,11 @@ export class Claims {
 
   privatePort(port: number, localAddress: string): PrivatePort | undefined {
     return this.#privatePorts.find(port, localAddress)
+  }
+
+  /** Whether the port, at any address, belongs to one process alone. */
+  isPrivate(port: number): boolean {
+    return this.#privatePorts.has(port)
   }
 
   /** From here on the process may claim. */
@@ -111,7 +127,7 @@ export class Claims {
       if (this.#router.add(prefix, prefix.port, entry) !== undefined) continue
       entry.settings = completeQueueSettings(settings)
       entry.holdsPort = false
-      this.#entries.add(entry)
+      this.#add(entry)
       const least = isHandOver ? HAND_OVER_MS : RECOVERY_MS
       entry.awaitOwner(Math.max(least, settings.holdFor ?? 0), () => this.#retire(entry))
     }
@@ -142,28 +158,22 @@ export class Claims {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     this.#host.authorize(peer, prefix)
-    if (privatePort !== undefined && prefix.path !== '/') throw notWhole(prefix)
     if (prefix.scheme === 'https' && !this.#host.hasCertificate(prefix.port)) throw noCertificate(prefix)
-    const wasOpen = this.#listeners.has(prefix.port)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
-      this.#checkMaker(peer, prefix, port, handOver !== undefined && wasOpen)
-      if (handOver !== undefined && isStranger(peer)) this.#makers.set(port, peer.credentials!.uid)
       if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
         throw taken(prefix, `port ${port} belongs to one process alone`)
       }
-      if (privatePort !== undefined && this.#isShared(port)) throw taken(prefix, `port ${port} has other prefixes`)
       const claims = this.#ofPeers.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
-      if (claims.size >= MAX_CLAIMS) throw tooMany(prefix)
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
       const entry = this.#entryFor(prefix, port, epoch)
       if (entry === null) {
         await this.#release(prefix, port)
-        peer.writer.signal(FRAME_REVOKED, 0, 0, claimId)
+        this.#tell(peer, claimId, FRAME_REVOKED)
         return null
       }
       const claim: OwnerClaim = { peer, id: claimId, entry, mode, epoch: epoch ?? this.#nextEpoch() }
@@ -174,6 +184,8 @@ export class Claims {
       entry.holdsPort = true
       entry.join(claim)
       claims.set(claimId, claim)
+      this.#mirror?.onSettings(entry)
+      this.#mirror?.onClaim(claim)
       if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
       return claim
     } catch (error) {
@@ -186,6 +198,7 @@ export class Claims {
   release(peer: OwnerPeer, claimId: number, departure: Departure): void {
     const claims = this.#ofPeers.get(peer)
     const claim = claims?.get(claimId)
+    this.#tell(peer, claimId, FRAME_RELEASED)
     if (claims === undefined || claim === undefined) return
     claims.delete(claimId)
     this.#unregister(claim, departure)
@@ -195,7 +208,10 @@ export class Claims {
   dismiss(peer: OwnerPeer): void {
     const claims = this.#ofPeers.get(peer)
     this.#ofPeers.delete(peer)
-    for (const claim of claims?.values() ?? []) this.#unregister(claim, 'left')
+    for (const claim of claims?.values() ?? []) {
+      this.#mirror?.onClaimOver(peer, claim.id, 0)
+      this.#unregister(claim, 'left')
+    }
   }
 
   /** The peer can take requests again: hands it those that wait. */
@@ -230,7 +246,7 @@ export class Claims {
     const fresh = new RequestQueueEntry(prefix, port, this.#responses)
     const entry = this.#router.add(prefix, port, fresh)
     if (entry === undefined) {
-      this.#entries.add(fresh)
+      this.#add(fresh)
       this.#host.onClaimsChanged()
       return fresh
     }
@@ -251,25 +267,18 @@ export class Claims {
     this.#ofPeers.get(peer)?.delete(id)
     entry.remove(claim)
     void this.#release(entry.prefix, entry.port)
-    peer.writer.signal(FRAME_REVOKED, 0, 0, id)
+    this.#tell(peer, id, FRAME_REVOKED)
   }
 
-  /**
-   * Sockets that another user's process has made it may keep, and accept from: they are for that user's prefixes only.
-   *
-   * @param isAddition - it hands over one more for a port that is open
-   */
-  #checkMaker(peer: OwnerPeer, prefix: UrlPrefix, port: number, isAddition: boolean): void {
-    const maker = this.#makers.get(port)
-    if (maker === peer.credentials?.uid || (maker === undefined && !(isAddition && isStranger(peer)))) return
-    throw taken(prefix, maker === undefined ? `port ${port} is open` : `port ${port} was opened by user ${maker}`)
+  #add(entry: RequestQueueEntry): void {
+    this.#entries.add(entry)
+    this.#mirror?.onQueue(entry)
   }
 
-  /** Whether prefixes of a port are routed: a private claim on it would get their requests. */
-  #isShared(port: number): boolean {
-    const isRouted = (entry: RequestQueueEntry): boolean => entry.port === port && !this.#privatePorts.has(entry)
-    // Nobody waits for the owner of a private port; only one that another broker had is kept for a while.
-    return [...this.#entries].some((entry) => isRouted(entry) && (!entry.isOrphaned || entry.settings.holdFor !== 0))
+  /** Tells an owner that its claim is over. In each thread that comes behind the last request, which is what it must be told. */
+  #tell(peer: OwnerPeer, claimId: number, frame: number): void {
+    this.#mirror?.onClaimOver(peer, claimId, frame)
+    peer.writer.signal(frame, 0, 0, claimId)
   }
 
   /** Later than every one before, those of earlier brokers included. */
@@ -290,6 +299,7 @@ export class Claims {
     this.#router.remove(entry.prefix, entry.port)
     this.#entries.delete(entry)
     this.#host.onClaimsChanged()
+    this.#mirror?.onRetired(entry)
     entry.retire()
     if (this.isEmpty) this.#host.onNoClaims()
     if (entry.holdsPort) void this.#release(entry.prefix, entry.port)
@@ -297,10 +307,13 @@ export class Claims {
 
   async #release(prefix: UrlPrefix, port: number): Promise<void> {
     await this.#listeners.release(prefix, port)
-    if (this.#listeners.has(port)) return
-    this.#makers.delete(port)
-    this.#host.onPortClosed(port)
+    if (!this.#listeners.has(port)) this.#host.onPortClosed(port)
   }
+}
+
+/** The payload of CLAIMED. */
+export function claimedBy({ entry, epoch }: OwnerClaim): string {
+  return encodeClaimed({ ...Listeners.addressOf(entry.prefix), port: entry.port, epoch })
 }
 
 function taken(prefix: UrlPrefix, reason: string): HttpSysError {
@@ -310,32 +323,6 @@ function taken(prefix: UrlPrefix, reason: string): HttpSysError {
     subject: prefix.href,
     reason,
     remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
-  })
-}
-
-/** Another user's process, who may do only what is reserved for him. */
-function isStranger({ credentials }: OwnerPeer): boolean {
-  return credentials !== undefined && !isAdministrator(credentials)
-}
-
-function tooMany({ href }: UrlPrefix): HttpSysError {
-  return new HttpSysError({
-    code: 'EMFILE',
-    syscall: 'listen',
-    subject: href,
-    reason: `this process has ${MAX_CLAIMS} prefixes already`,
-    remedy: 'Claim a shorter prefix, and route what is below it in the process.',
-  })
-}
-
-/** Reservations are for paths, and a private port has them all. */
-function notWhole({ href }: UrlPrefix): HttpSysError {
-  return new HttpSysError({
-    code: 'EINVAL',
-    syscall: 'listen',
-    subject: href,
-    reason: 'a port that a server has to itself has no path',
-    remedy: 'Leave the path out.',
   })
 }
 

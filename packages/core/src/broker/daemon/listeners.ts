@@ -1,8 +1,6 @@
 import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import { libc } from '../../sockets/libc.ts'
-import { isListening } from '../../sockets/listening-socket.ts'
-import type { Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
+import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
 import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
@@ -34,17 +32,23 @@ export class Listeners {
   readonly #engine: Engine
   readonly #secureEngine: Engine
   readonly #onConnection: (connection: EngineConnection, port: number) => void
+  readonly #divert: Divert | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
-  /** @param secureEngine - listens on the ports of https prefixes */
+  /**
+   * @param secureEngine - listens on the ports of https prefixes
+   * @param divert - takes connections of the other ports away, see {@link Engine.listen}
+   */
   constructor(
     engine: Engine,
     onConnection: (connection: EngineConnection, port: number) => void,
     secureEngine: Engine = engine,
+    divert?: Divert,
   ) {
     this.#engine = engine
     this.#secureEngine = secureEngine
     this.#onConnection = onConnection
+    this.#divert = divert
   }
 
   /**
@@ -76,14 +80,12 @@ export class Listeners {
    */
   adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
     return this.#serially(async () => {
-      const left = [...descriptors]
       const port = this.#portOf(prefix)
       port.scopes.push(bindScopeOf(prefix))
       try {
-        while (left.length > 0) await this.#adopt(port, left.shift()!)
+        for (const descriptor of descriptors) await this.#adopt(port, descriptor)
         await this.#rebind(port)
       } catch (error) {
-        for (const descriptor of left) libc()?.close(descriptor)
         port.scopes.pop()
         await this.#narrow(port)
         throw describeListenFailure(error, port.number)
@@ -100,7 +102,7 @@ export class Listeners {
     return this.#serially(async () => {
       for (const prefix of prefixes) this.#portOf(prefix).scopes.push(bindScopeOf(prefix))
       for (const { descriptor, isSecure } of sockets) {
-        const listener = await this.#engineOf(isSecure).listen({ kind: 'descriptor', descriptor }, this.#onAccepted)
+        const listener = await this.#listenAt({ kind: 'descriptor', descriptor }, isSecure)
         this.#portOfNumber(listener.port, isSecure).listeners.set(listener.address, listener)
       }
       // All scopes are known by now: none of the sockets is closed, and opened again for the next claim.
@@ -115,8 +117,9 @@ export class Listeners {
     )
   }
 
-  #engineOf(isSecure: boolean): Engine {
-    return isSecure ? this.#secureEngine : this.#engine
+  #listenAt(endpoint: Endpoint, isSecure: boolean): Promise<EngineListener> {
+    if (isSecure) return this.#secureEngine.listen(endpoint, this.#onAccepted)
+    return this.#engine.listen(endpoint, this.#onAccepted, this.#divert)
   }
 
   /** @throws HttpSysError `EADDRINUSE` when the port is one of the other scheme */
@@ -218,17 +221,12 @@ export class Listeners {
 
   async #listen(port: Port, host: string): Promise<void> {
     const endpoint = { kind: 'tcp', host, port: port.number, ipv6Only: host !== EVERY_ADDRESS } as const
-    port.listeners.set(host, await this.#engineOf(port.isSecure).listen(endpoint, this.#onAccepted))
+    port.listeners.set(host, await this.#listenAt(endpoint, port.isSecure))
   }
 
   async #adopt(port: Port, descriptor: number): Promise<void> {
-    const library = libc()
-    if (library !== null && !isListening(library, descriptor)) {
-      library.close(descriptor)
-      throw new Error('what was handed over is no socket that listens')
-    }
     const endpoint = { kind: 'descriptor', descriptor } as const
-    const listener = await this.#engineOf(port.isSecure).listen(endpoint, this.#onAccepted)
+    const listener = await this.#listenAt(endpoint, port.isSecure)
     if (listener.port === port.number && !port.listeners.has(listener.address)) {
       port.listeners.set(listener.address, listener)
       return

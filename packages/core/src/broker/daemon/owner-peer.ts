@@ -42,6 +42,7 @@ import {
   RESPONSE_FLAG_OWN_CONNECTION,
 } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
+import type { Hello, ThreadTicket } from '../protocol/hello.ts'
 import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { ExchangeSink } from './exchange/exchange-sink.ts'
@@ -52,6 +53,10 @@ import { SlotTable } from './slot-table.ts'
 
 /** What a peer asks of the broker; the rest goes straight between the peer and its exchanges. */
 export interface PeerHost {
+  /** It has said HELLO, and may claim; returns what it needs to connect to the other threads. */
+  onOpen(peer: OwnerPeer): ThreadTicket | undefined
+  /** The connection is for another thread; all that came over it is HELLO, with these flags. */
+  onTicket(peer: OwnerPeer, ticket: ThreadTicket, flags: number, connection: EngineConnection): void
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void
   onRelease(peer: OwnerPeer, claimId: number, departure: Departure): void
   /** The peer wants what was cached for its claim at a path forgotten. */
@@ -69,8 +74,6 @@ export interface PeerHost {
 
 /** Owners whose local socket has more than this queued get no further requests; a stopped process costs no more memory. */
 const FULL_BYTES = 1024 * 1024
-/** What a process asks that was blocked or stopped, before it reads again, is far less. */
-const MAX_UNREAD_ANSWERS = 256
 
 /** A client connection whose facts have been announced to an owner under an id. */
 export interface AnnouncedConnection extends ConnectionFacts {
@@ -98,8 +101,6 @@ export class OwnerPeer implements EngineConnectionHandler {
   readonly #connection: EngineConnection
   readonly #channel: PeerChannel
   readonly #host: PeerHost
-  /** Given while it was full. */
-  #unreadAnswers = 0
 
   constructor(connection: EngineConnection, host: PeerHost, delivery: DeliveryOptions) {
     this.#connection = connection
@@ -114,7 +115,7 @@ export class OwnerPeer implements EngineConnectionHandler {
         const wasFull = this.isFull
         done()
         // What could not be sent makes room, too, when the process has died.
-        if (isSent && wasFull && !this.isFull) this.#onDrained()
+        if (isSent && wasFull && !this.isFull) host.onPeerDrained(this)
       })
     }
     this.writer = new FrameWriter(transmit, (flush) => connection.defer(flush))
@@ -124,17 +125,6 @@ export class OwnerPeer implements EngineConnectionHandler {
   /** It reads too slowly, or not at all. */
   get isFull(): boolean {
     return this.writer.queuedBytes > FULL_BYTES
-  }
-
-  #onDrained(): void {
-    this.#unreadAnswers = 0
-    this.#host.onPeerDrained(this)
-    for (const exchange of this.exchanges.values()) exchange.onOwnerDrained()
-  }
-
-  /** It asks something; who asks on without reading the answers is cut off. */
-  #onQuestion(): void {
-    if (this.isFull && ++this.#unreadAnswers > MAX_UNREAD_ANSWERS) throw broken('it does not read what it asks for')
   }
 
   /** Gives the connection an id and tells the owner its facts. */
@@ -203,6 +193,11 @@ export class OwnerPeer implements EngineConnectionHandler {
   violate(error: unknown): void {
     if (this.state === 'closed') return
     this.#host.onViolation(this, error)
+    this.cut()
+  }
+
+  /** Ends the connection at once. */
+  cut(): void {
     this.#connection.destroy()
     this.#close()
   }
@@ -219,8 +214,6 @@ export class OwnerPeer implements EngineConnectionHandler {
       else this.#onHello(type, flags, bytes, start, end)
       return
     }
-    if (type === FRAME_CLAIM || type === FRAME_RELEASE || type === FRAME_FLUSH || type === FRAME_STATUS)
-      this.#onQuestion()
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_RELEASE) {
       return this.#host.onRelease(this, id, (flags & RELEASE_HOLD) === 0 ? 'released' : 'left')
@@ -264,13 +257,37 @@ export class OwnerPeer implements EngineConnectionHandler {
 
   #onHello(type: number, flags: number, bytes: Buffer, start: number, end: number): void {
     if (type !== FRAME_HELLO) throw broken(`frame type ${type} came before HELLO`)
-    // Answered in any case: the other side, too, wants to say clearly that the versions differ.
-    const payload = encodeHello(process.pid)
+    const payload = bytes.toString('latin1', start + HEADER_BYTES, end)
+    let hello: Hello
+    try {
+      hello = decodeHello(payload)
+    } catch (error) {
+      // The other side, too, wants to say clearly that the versions differ.
+      this.#answerHello(flags)
+      throw error
+    }
+    const { pid, ticket } = hello
+    if (ticket === undefined) {
+      this.pid = pid
+      this.greet(pid, flags, this.#host.onOpen(this))
+    } else {
+      this.state = 'closed'
+      this.#host.onTicket(this, ticket, flags, this.#connection)
+    }
+  }
+
+  /** The process has said HELLO, here or in another thread. */
+  greet(pid: number, flags: number, threads?: ThreadTicket): void {
+    this.pid = pid
+    this.#answerHello(flags, threads)
+    this.state = 'open'
+  }
+
+  #answerHello(flags: number, threads?: ThreadTicket): void {
+    const payload = encodeHello(process.pid, threads)
     const hasRings =
       (flags & HELLO_RINGS) !== 0 && this.#channel.openRings(encodeText(FRAME_HELLO, HELLO_RINGS, payload))
     if (!hasRings) this.writer.text(FRAME_HELLO, 0, 0, 0, payload, 'latin1')
-    this.pid = decodeHello(bytes.toString('latin1', start + HEADER_BYTES, end)).pid
-    this.state = 'open'
   }
 }
 

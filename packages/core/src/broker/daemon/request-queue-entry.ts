@@ -5,6 +5,7 @@ import { QueueCache } from './cache/queue-cache.ts'
 import type { ResponseCache } from './cache/response-cache.ts'
 import type { QueueStatus } from '../protocol/status.ts'
 import type { OwnerPeer } from './owner-peer.ts'
+import { QueueCounts } from './queue-counts.ts'
 
 const DEFAULT_HOLD_MS = 2000
 
@@ -44,8 +45,7 @@ export class RequestQueueEntry {
   readonly owners: OwnerClaim[] = []
   /** The newest claim's. */
   settings: CompleteQueueSettings = DEFAULT_QUEUE_SETTINGS
-  /** Client connections whose last request came here. */
-  connections = 0
+  counts = new QueueCounts()
   /** Requests handed to owners so far. */
   requests = 0
   isGone = false
@@ -108,15 +108,10 @@ export class RequestQueueEntry {
       }),
       requests: this.requests,
       cacheHits: this.cacheHits,
-      waiting: this.#waiting.size,
-      connections: this.connections,
+      waiting: this.counts.waiting,
+      connections: this.counts.connections,
       settings: this.settings,
     }
-  }
-
-  /** How many requests wait. */
-  get waitingCount(): number {
-    return this.#waiting.size
   }
 
   /** The owner that gets the next request: in turn, without those that have too much waiting already; null when there is none. */
@@ -150,21 +145,21 @@ export class RequestQueueEntry {
 
   /** Lets a request wait; returns false when the queue is full. */
   hold(request: HeldRequest): boolean {
-    if (this.#waiting.size >= this.settings.queueLength) return false
+    if (!this.counts.tryAddWaiting(this.settings.queueLength)) return false
     this.#waiting.add(request)
     return true
   }
 
   /** The request has gone: its client left, or its time is up. */
   forget(request: HeldRequest): void {
-    this.#waiting.delete(request)
+    if (this.#waiting.delete(request)) this.counts.removeWaiting()
   }
 
   /** Hands waiting requests out, the first first, as long as an owner can take any. */
   wake(): void {
     for (const request of this.#waiting) {
       if (!this.owners.some(({ peer }) => !peer.isFull)) return
-      this.#waiting.delete(request)
+      this.forget(request)
       request.onOwnerReady()
     }
   }
@@ -187,6 +182,14 @@ export class RequestQueueEntry {
     this.#holdTimer.unref()
   }
 
+  /** Lets what waits be routed anew. */
+  disperse(): void {
+    for (const request of this.#waiting) {
+      this.forget(request)
+      request.onOwnerReady()
+    }
+  }
+
   /** The prefix is nobody's any more: what waits is turned away. */
   retire(): void {
     this.isGone = true
@@ -194,7 +197,7 @@ export class RequestQueueEntry {
     clearTimeout(this.#holdTimer)
     this.#holdTimer = undefined
     const waiting = [...this.#waiting]
-    this.#waiting.clear()
+    for (const request of waiting) this.forget(request)
     for (const request of waiting) request.onQueueGone()
   }
 }

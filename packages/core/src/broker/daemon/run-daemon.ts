@@ -1,6 +1,8 @@
 import { chmodSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
+import type { Engine } from '../engine/engine.ts'
 import { openEngine } from '../engine/open-engine.ts'
 import { deliveryChoice } from '../rings/delivery.ts'
 import type { Delivery } from '../rings/delivery.ts'
@@ -26,6 +28,8 @@ export interface ServeOptions {
   /** They count more than the environment's. */
   readonly limits: Partial<ServerLimits>
 }
+
+const MAX_DEFAULT_THREADS = 4
 
 /** For a successor: the options of the broker that it follows, without the user, whom it is already. */
 const SERVE_VARIABLE = 'HTTPSYS_SERVE'
@@ -75,6 +79,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     engineNote: note,
     delivery: readDelivery(),
     local: unpublished?.endpoint ?? { kind: 'descriptor', descriptor: inherited!.local },
+    threads: readThreads(engine),
     limits: { ...readLimits(), ...serve?.limits },
     configDirectory: configDirectory(),
     runtimeDirectory: directory,
@@ -104,6 +109,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     if (serve !== undefined) throw runsAlready(directory)
     process.exit(0)
   }
+  broker.startThreads()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, leave)
   }
@@ -113,6 +119,20 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   await broker.openInheritedPorts([])
   await broker.keepPorts(serve?.ports ?? [])
   if (serve?.user !== undefined) becomeUser(serve.user, file)
+}
+
+/** A thread for each four processors, up to four: the owners need the others. */
+function readThreads(engine: Engine): number {
+  const text = process.env['HTTPSYS_BROKER_THREADS']
+  const byProcessors = Math.max(1, Math.min(MAX_DEFAULT_THREADS, Math.floor(availableParallelism() / 4)))
+  const isGiven = text !== undefined && /^[1-9]\d?$/.test(text)
+  if (text && !isGiven) {
+    console.error(`HTTPSYS_BROKER_THREADS is "${text}", not a number from 1 to 99: using ${byProcessors}`)
+  }
+  const count = isGiven ? Number(text) : byProcessors
+  if (count === 1 || engine.adopt !== undefined) return count
+  if (isGiven) console.error(`HTTPSYS_BROKER_THREADS is ${count}, but only the uring engine has threads: using 1`)
+  return 1
 }
 
 function readDelivery(): Delivery | undefined {

@@ -50,11 +50,16 @@ export interface EngineConnection {
   resume(): void
   /** Calls back when what has arrived has been dealt with, soon in any case: writes that wait for it leave together, and at once. */
   defer(callback: () => void): void
+  /** Gives the socket to another thread, once nothing of it is under way here; the handler hears no more. Where there are threads. */
+  detach?(done: (descriptor: number) => void): void
   /** Sends what is queued, then a FIN. */
   end(): void
   /** Closes at once and drops what is queued. */
   destroy(): void
 }
+
+/** Takes a connection that was accepted at a port away, by its descriptor; returns whether it does. */
+export type Divert = (descriptor: number, port: number) => boolean
 
 /** A listening socket. */
 export interface EngineListener {
@@ -75,6 +80,14 @@ export interface Engine {
    * Starts to listen; `onConnection` sets the handler of each connection.
    *
    * Rejects with Node's error (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, …).
+   *
+   * @param divert - is offered each connection first, and takes it by returning true; engines without `adopt` do not ask
    */
-  listen(endpoint: Endpoint, onConnection: (connection: EngineConnection) => void): Promise<EngineListener>
+  listen(
+    endpoint: Endpoint,
+    onConnection: (connection: EngineConnection) => void,
+    divert?: Divert,
+  ): Promise<EngineListener>
+  /** Serves a connection that another thread has accepted. Undefined: the engine's connections can't change threads. */
+  adopt?(descriptor: number, isLocal: boolean, onConnection: (connection: EngineConnection) => void): void
 }

@@ -4,11 +4,24 @@ import { MAGIC, PROTOCOL_VERSION } from './frames.ts'
 /** What each side says first. */
 export interface Hello {
   readonly pid: number
+  readonly ticket?: ThreadTicket
 }
 
-/** The payload of a HELLO frame: `HSYS <version> <pid>`. */
-export function encodeHello(pid: number): string {
-  return `${MAGIC} ${PROTOCOL_VERSION} ${pid}`
+/**
+ * How an owner connects to the broker's other threads. The broker says the key and how many threads there are; the owner comes again,
+ * once for each, and says the key and which thread it means.
+ */
+export interface ThreadTicket {
+  /** 32 hexadecimal digits, which only this owner is told. */
+  readonly key: string
+  /** The first is 0. */
+  readonly thread: number
+}
+
+/** The payload of a HELLO frame: `HSYS <version> <pid>`, then for a thread ` <key> <thread>`. */
+export function encodeHello(pid: number, ticket?: ThreadTicket): string {
+  const hello = `${MAGIC} ${PROTOCOL_VERSION} ${pid}`
+  return ticket === undefined ? hello : `${hello} ${ticket.key} ${ticket.thread}`
 }
 
 /**
@@ -17,13 +30,15 @@ export function encodeHello(pid: number): string {
  * @throws HttpSysError `EPROTO` when the other side speaks another protocol or another version of it.
  */
 export function decodeHello(payload: string): Hello {
-  const match = /^HSYS (\d{1,5}) (\d{1,10})$/.exec(payload)
+  const match = /^HSYS (\d{1,5}) (\d{1,10})(?: ([\da-f]{32}) (\d{1,3}))?$/.exec(payload)
   if (match === null) throw mismatch('it does not speak the httpsys broker protocol')
   const version = Number(match[1])
   if (version !== PROTOCOL_VERSION) {
     throw mismatch(`it speaks version ${version} of the protocol, this process version ${PROTOCOL_VERSION}`)
   }
-  return { pid: Number(match[2]) }
+  const pid = Number(match[2])
+  const [, , , key, thread] = match
+  return key === undefined ? { pid } : { pid, ticket: { key, thread: Number(thread) } }
 }
 
 function mismatch(reason: string): HttpSysError {

@@ -63,6 +63,8 @@ export interface BrokerStatus {
   readonly engine: string
   /** Why the engine is not the better one. */
   readonly engineNote?: string
+  /** The threads that have clients. */
+  readonly threads: readonly { readonly connections: number }[]
   /** Seconds. */
   readonly uptime: number
   /** Client connections at this moment. */

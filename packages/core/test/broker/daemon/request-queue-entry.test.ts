@@ -81,7 +81,7 @@ test('keeps as many requests as its queue is long, 1000 unless set', () => {
   const short = entryWith(0, { queueLength: 2 })
   expect(held.slice(0, 3).map((request) => short.hold(request))).toEqual([true, true, false])
   short.forget(held[0]!)
-  expect([short.hold(held[2]!), short.waitingCount]).toEqual([true, 2])
+  expect([short.hold(held[2]!), short.counts.waiting]).toEqual([true, 2])
 })
 
 test('hands waiting requests out in order, and stops when the owner is full', () => {

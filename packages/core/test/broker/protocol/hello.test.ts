@@ -6,8 +6,17 @@ test.each([1, 4_194_304, 4_294_967_295])('a hello of process %i is read as it wa
   expect(decodeHello(encodeHello(pid))).toEqual({ pid })
 })
 
+test('a hello with a key says which thread is meant', () => {
+  const ticket = { key: '0123456789abcdef0123456789abcdef', thread: 3 }
+  expect(decodeHello(encodeHello(7, ticket))).toEqual({ pid: 7, ticket })
+})
+
 test.each([
   '',
+  'HSYS 1 2 0123456789abcdef0123456789abcdef',
+  'HSYS 1 2 0123456789abcdef0123456789abcdef 1000',
+  'HSYS 1 2 0123456789ABCDEF0123456789ABCDEF 1',
+  'HSYS 1 2 0123456789abcdef 1',
   'HSYS',
   'HSYS 1',
   'HSYS 1 ',

@@ -102,7 +102,7 @@ export class OwnerSearch {
     if (maxBodySize > 0 && head.contentLength > maxBodySize) return rejectOf(REJECT_BODY_TOO_LONG)
     if (entry !== this.entry) this.visit(entry)
     const { maxConnections } = entry.settings
-    if (maxConnections > 0 && entry.connections > maxConnections) return TOO_MANY_CONNECTIONS
+    if (maxConnections > 0 && entry.counts.connections > maxConnections) return TOO_MANY_CONNECTIONS
     const { cache } = entry
     const isCacheable = cache !== null && !this.#isAuthenticated && request.read(head, bytes)
     const now = isCacheable ? performance.now() : 0
@@ -188,11 +188,11 @@ export class OwnerSearch {
   protected visit(entry: RequestQueueEntry): void {
     this.leave()
     this.entry = entry
-    entry.connections++
+    entry.counts.addConnection()
   }
 
   protected leave(): void {
-    if (this.entry !== null) this.entry.connections--
+    this.entry?.counts.removeConnection()
   }
 }
 

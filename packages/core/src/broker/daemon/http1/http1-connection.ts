@@ -35,6 +35,8 @@ import type { Reason } from '../exchange/reasons.ts'
 export interface Http1Host extends ClientHost {
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
   privatePort(port: number, localAddress: string): PrivatePort | undefined
+  /** Learns what another thread has decided about claims since the last time. */
+  refresh(): void
 }
 
 /** Bytes of later requests that wait on a connection before it is no longer read. */
@@ -335,6 +337,7 @@ export class Http1Connection
   }
 
   #takeHead(bytes: Buffer, start: number, end: number): number {
+    this.#host.refresh()
     const port = this.#host.privatePort(this.localPort, this.localAddress)
     this.#setLimits(port)
     const bodyStart = parser.parse(bytes, start, end)

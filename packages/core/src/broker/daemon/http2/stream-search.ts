@@ -9,7 +9,7 @@ export class EntryVisits {
 
   enter(entry: RequestQueueEntry): void {
     const count = this.#counts.get(entry) ?? 0
-    if (count === 0) entry.connections++
+    if (count === 0) entry.counts.addConnection()
     this.#counts.set(entry, count + 1)
   }
 
@@ -17,7 +17,7 @@ export class EntryVisits {
     const count = this.#counts.get(entry)! - 1
     if (count > 0) return void this.#counts.set(entry, count)
     this.#counts.delete(entry)
-    entry.connections--
+    entry.counts.removeConnection()
   }
 }
 

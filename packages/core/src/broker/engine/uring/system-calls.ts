@@ -21,6 +21,8 @@ export interface SystemCalls {
   eventfd(): number
   /** A pipe's ends, read first. */
   pipe(): [number, number]
+  /** Another descriptor of the same file. */
+  duplicate(descriptor: number): number
   /** Puts another file under a descriptor. */
   replace(source: number, target: number): number
   close(descriptor: number): number
@@ -50,6 +52,7 @@ const MAP_ANONYMOUS = 0x20
 const O_CLOEXEC = 0o2000000
 const O_NONBLOCK = 0o4000
 const F_GETFL = 3
+const F_DUPFD_CLOEXEC = 1030
 
 let loaded: SystemCalls | undefined
 
@@ -80,7 +83,7 @@ function bindFunctions(): SystemCalls {
   const eventfd = library.func('int eventfd(uint32_t count, int flags)')
   const pipe2 = library.func('int pipe2(void *descriptors, int flags)')
   const dup3 = library.func('int dup3(int source, int target, int flags)')
-  const fcntl = library.func('fcntl', 'int', ['int', 'int'])
+  const fcntl = library.func('fcntl', 'int', ['int', 'int', 'int'])
   const accept4 = library.func('accept4', 'int', ['int', 'void *', 'void *', 'int'])
   return {
     setup: (entries, params) => Number(onSetup(NR_IO_URING_SETUP, entries, params)),
@@ -103,11 +106,12 @@ function bindFunctions(): SystemCalls {
       const ends = new Int32Array(2)
       return pipe2(ends, O_CLOEXEC) === 0 ? [ends[0]!, ends[1]!] : [-1, -1]
     },
+    duplicate: (descriptor) => fcntl(descriptor, F_DUPFD_CLOEXEC, 0) as number,
     replace: (source, target) => dup3(source, target, O_CLOEXEC) as number,
     close: library.func('int close(int fd)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
     accept: (descriptor, flags) => accept4(descriptor, null, null, flags) as number,
-    isNonBlocking: (descriptor) => ((fcntl(descriptor, F_GETFL) as number) & O_NONBLOCK) !== 0,
+    isNonBlocking: (descriptor) => ((fcntl(descriptor, F_GETFL, 0) as number) & O_NONBLOCK) !== 0,
     getpeername: library.func('int getpeername(int fd, void *address, void *length)'),
     getsockname: library.func('int getsockname(int fd, void *address, void *length)'),
     inet_ntop: library.func('inet_ntop', 'void *', ['int', 'void *', 'void *', 'uint32_t']),

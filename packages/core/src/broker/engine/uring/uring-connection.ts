@@ -152,6 +152,13 @@ export class UringConnection implements EngineConnection, Operator, Sender {
     this.#reactor.defer(callback)
   }
 
+  detach(done: (descriptor: number) => void): void {
+    // The receive under way is bound to this ring: it must have ended before another ring may receive.
+    const descriptor = this.#reactor.calls.duplicate(this.#descriptor)
+    this.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose: () => done(descriptor) }
+    this.destroy()
+  }
+
   end(): void {
     if (this.#isEnding || this.#isClosing) return
     this.#isEnding = true

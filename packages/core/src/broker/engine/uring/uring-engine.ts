@@ -1,11 +1,11 @@
 import { libc } from '../../../sockets/libc.ts'
 import type { Libc } from '../../../sockets/libc.ts'
-import type { Endpoint, Engine, EngineConnection, EngineListener } from '../engine.ts'
+import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../engine.ts'
 import { openListeningDescriptor } from './listening-descriptor.ts'
 import { threadReactor } from './reactor.ts'
 import type { Reactor } from './reactor.ts'
 import type { RingTier } from './ring.ts'
-import { UringListener } from './uring-listener.ts'
+import { UringListener, connectionOf } from './uring-listener.ts'
 
 /** The engine on io_uring: Linux 5.19 or newer, where neither a seccomp filter nor the administrator forbids it. */
 export class UringEngine implements Engine {
@@ -29,8 +29,18 @@ export class UringEngine implements Engine {
     this.#libc = library
   }
 
-  async listen(endpoint: Endpoint, onConnection: (connection: EngineConnection) => void): Promise<EngineListener> {
+  async listen(
+    endpoint: Endpoint,
+    onConnection: (connection: EngineConnection) => void,
+    divert?: Divert,
+  ): Promise<EngineListener> {
     const path = endpoint.kind === 'local' ? endpoint.path : undefined
-    return new UringListener(this.#reactor, openListeningDescriptor(this.#libc, endpoint), path, onConnection)
+    return new UringListener(this.#reactor, openListeningDescriptor(this.#libc, endpoint), path, onConnection, divert)
+  }
+
+  adopt(descriptor: number, isLocal: boolean, onConnection: (connection: EngineConnection) => void): void {
+    const connection = connectionOf(this.#reactor, descriptor, isLocal)
+    onConnection(connection)
+    connection.start()
   }
 }

@@ -1,5 +1,5 @@
 import { unlinkSync } from 'node:fs'
-import type { EngineConnection, EngineListener } from '../engine.ts'
+import type { Divert, EngineConnection, EngineListener } from '../engine.ts'
 import {
   EAGAIN,
   ECANCELED,
@@ -47,6 +47,7 @@ export class UringListener implements EngineListener, Operator {
   readonly #reactor: Reactor
   readonly #slot: number
   readonly #onConnection: (connection: EngineConnection) => void
+  readonly #divert: Divert | undefined
   #operation = ACCEPT
   #isArmed = false
   #timer: NodeJS.Timeout | undefined
@@ -59,11 +60,13 @@ export class UringListener implements EngineListener, Operator {
     descriptor: number,
     path: string | undefined,
     onConnection: (connection: EngineConnection) => void,
+    divert?: Divert,
   ) {
     this.#reactor = reactor
     this.#descriptor = descriptor
     this.#path = path
     this.#onConnection = onConnection
+    this.#divert = divert
     const { address, port } = ownAddress(reactor.calls, descriptor)
     this.address = address
     this.port = port
@@ -163,15 +166,19 @@ export class UringListener implements EngineListener, Operator {
   }
 
   #onAccepted(descriptor: number): void {
-    const { calls } = this.#reactor
+    if (this.#divert?.(descriptor, this.port) === true) return
     // Also one that was inherited, whose path is not known here.
-    const isLocal = this.address === ''
-    const local = isLocal ? NO_ADDRESS : ownAddress(calls, descriptor)
-    const remote = isLocal ? NO_ADDRESS : peerAddress(calls, descriptor)
-    const connection = new UringConnection(this.#reactor, descriptor, isLocal, local, remote)
+    const connection = connectionOf(this.#reactor, descriptor, this.address === '')
     this.#onConnection(connection)
     connection.start()
   }
+}
+
+/** A connection that has been accepted; it begins to read when it is started. */
+export function connectionOf(reactor: Reactor, descriptor: number, isLocal: boolean): UringConnection {
+  const local = isLocal ? NO_ADDRESS : ownAddress(reactor.calls, descriptor)
+  const remote = isLocal ? NO_ADDRESS : peerAddress(reactor.calls, descriptor)
+  return new UringConnection(reactor, descriptor, isLocal, local, remote)
 }
 
 const NO_ADDRESS: SocketAddress = { address: '', port: 0 }

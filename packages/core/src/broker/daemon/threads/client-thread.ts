@@ -1,0 +1,265 @@
+import { closeSync } from 'node:fs'
+import { receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { completeQueueSettings } from '../../../base/queue-settings.ts'
+import { UrlPrefix } from '../../../base/url-prefix.ts'
+import type { Engine, EngineConnection } from '../../engine/engine.ts'
+import { openEngine } from '../../engine/open-engine.ts'
+import { FRAME_FLUSHED } from '../../protocol/frames.ts'
+import { ResponseCache } from '../cache/response-cache.ts'
+import { startClock } from '../coarse-clock.ts'
+import type { ClientConnection } from '../exchange/client-host.ts'
+import { Http1Connection } from '../http1/http1-connection.ts'
+import type { Http1Host } from '../http1/http1-connection.ts'
+import { OwnerPeer, broken } from '../owner-peer.ts'
+import type { PeerHost } from '../owner-peer.ts'
+import type { DeliveryOptions } from '../peer-channel.ts'
+import { QueueCounts } from '../queue-counts.ts'
+import { RequestQueueEntry } from '../request-queue-entry.ts'
+import { RingWatch } from '../ring-watch.ts'
+import { Router } from '../router.ts'
+import type { ServerLimits } from '../server-limits.ts'
+import type { FromThread, ThreadStart, ThreadStatus, ToThread } from './thread-messages.ts'
+import { ThreadOwner } from './thread-owner.ts'
+
+/** Serves its share of the broker's clients, by the claims that the first thread tells of. */
+export class ClientThread implements PeerHost, Http1Host {
+  readonly limits: ServerLimits
+  readonly #start: ThreadStart
+  readonly #port: MessagePort
+  readonly #engine: Engine
+  readonly #delivery: DeliveryOptions
+  readonly #responses: ResponseCache
+  readonly #router = new Router<RequestQueueEntry>()
+  readonly #queues = new Map<number, RequestQueueEntry>()
+  readonly #owners = new Map<string, ThreadOwner>()
+  readonly #ofPeers = new Map<OwnerPeer, ThreadOwner>()
+  readonly #connections = new Set<ClientConnection>()
+  readonly #reasons = new Map<string, number>()
+  /** Messages read so far, or more. */
+  #read = 0
+  #isLeaving = false
+
+  static start(port: MessagePort, start: ThreadStart): void {
+    const thread = new ClientThread(port, start)
+    port.on('message', (message: ToThread) => thread.#onMessage(message))
+    thread.#say({ kind: 'ready' })
+  }
+
+  private constructor(port: MessagePort, start: ThreadStart) {
+    this.#port = port
+    this.#start = start
+    this.limits = start.limits
+    // The first thread has it.
+    this.#engine = openEngine('uring').engine
+    this.#delivery = { choice: start.delivery, watch: new RingWatch() }
+    this.#responses = new ResponseCache(start.limits)
+    startClock(() => {
+      for (const connection of this.#connections) connection.checkTimeouts()
+    })
+  }
+
+  // Requests of connections
+
+  refresh(): void {
+    const { posted } = this.#start
+    while (Atomics.load(posted, 0) !== this.#read) {
+      this.#read = Atomics.load(posted, 0)
+      for (;;) {
+        const received = receiveMessageOnPort(this.#port) as { message: ToThread } | undefined
+        if (received === undefined) break
+        this.#onMessage(received.message)
+      }
+    }
+  }
+
+  onConnectionClosed(connection: ClientConnection): void {
+    this.#connections.delete(connection)
+    Atomics.sub(this.#start.connections, this.#start.thread, 1)
+    if (this.#isLeaving && this.#connections.size === 0) this.#say({ kind: 'empty' })
+  }
+
+  /** TLS ends in the first thread. */
+  misdirection(): undefined {
+    return undefined
+  }
+
+  /** Clients of private ports stay with the first thread. */
+  privatePort(): undefined {
+    return undefined
+  }
+
+  count(reason: string): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
+  }
+
+  // Requests of owners: those about claims go to the first thread
+
+  onClaim(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
+  onRelease(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
+  onFlush(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
+  onStatus(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
+  onUpgrade(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
+  onOpen(): undefined {
+    return undefined
+  }
+
+  onHandOver(_peer: OwnerPeer, _name: string, connection: EngineConnection): void {
+    connection.destroy()
+  }
+
+  onTicket(_peer: OwnerPeer, _ticket: unknown, _flags: number, connection: EngineConnection): void {
+    connection.destroy()
+  }
+
+  onPeerClosed(peer: OwnerPeer): void {
+    const owner = this.#ofPeers.get(peer)
+    this.#ofPeers.delete(peer)
+    owner?.disconnect()
+    if (owner !== undefined) this.#say({ kind: 'owner-lost', key: owner.key, violation: undefined })
+  }
+
+  onPeerDrained(peer: OwnerPeer): void {
+    this.#ofPeers.get(peer)?.wake()
+  }
+
+  onViolation(peer: OwnerPeer, error: unknown): void {
+    const owner = this.#ofPeers.get(peer)
+    if (owner !== undefined) this.#say({ kind: 'owner-lost', key: owner.key, violation: String(error) })
+  }
+
+  // Messages of the first thread
+
+  #onMessage(message: ToThread): void {
+    switch (message.kind) {
+      case 'client':
+        return this.#engine.adopt!(message.descriptor, false, (connection) => this.#onClient(connection))
+      case 'owner':
+        return void this.#owners.set(message.key, new ThreadOwner(message.key, message.pid))
+      case 'link':
+        return this.#onLink(message.key, message.descriptor, message.flags)
+      case 'owner-gone':
+        return this.#onOwnerGone(message.key)
+      case 'queue':
+        return this.#onQueue(message.queue, UrlPrefix.parse(message.href), message.port, message.counts)
+      case 'settings':
+        this.#queues.get(message.queue)!.settings = completeQueueSettings(message.settings)
+        return
+      case 'claim':
+        return this.#owners
+          .get(message.key)
+          ?.claim(message.claim, this.#queues.get(message.queue)!, message.mode, message.epoch, message.claimed)
+      case 'claim-over':
+        return this.#owners.get(message.key)?.endClaim(message.claim, message.frame)
+      case 'retired':
+        return this.#onRetired(message.queue, message.hasWaited)
+      case 'flush':
+        return this.#onFlush(message.key, message.claim, message.path)
+      case 'close-caches':
+        this.#responses.close()
+        for (const entry of this.#queues.values()) entry.closeCache()
+        return
+      case 'port-closed':
+        for (const connection of this.#connections) if (connection.localPort === message.port) connection.shutdown()
+        return
+      case 'leave':
+        return this.#leave()
+      case 'close':
+        for (const peer of this.#ofPeers.keys()) peer.close()
+        for (const connection of this.#connections) connection.shutdown()
+        return
+      case 'status':
+        return this.#say({ kind: 'status', question: message.question, status: this.#status() })
+    }
+  }
+
+  #onClient(connection: EngineConnection): void {
+    const client = new Http1Connection(connection, this.#router.routesOf(connection.localPort), this)
+    connection.handler = client
+    this.#connections.add(client)
+    client.start()
+    if (this.#isLeaving) client.leave()
+  }
+
+  #onLink(key: string, descriptor: number, flags: number): void {
+    const owner = this.#owners.get(key)
+    if (owner === undefined || owner.peer !== null) return closeSync(descriptor)
+    this.#engine.adopt!(descriptor, true, (connection) => {
+      const peer = new OwnerPeer(connection, this, this.#delivery)
+      connection.handler = peer
+      this.#ofPeers.set(peer, owner)
+      peer.greet(owner.pid, flags)
+      owner.connect(peer)
+    })
+  }
+
+  #onOwnerGone(key: string): void {
+    const owner = this.#owners.get(key)
+    if (owner === undefined) return
+    this.#owners.delete(key)
+    const { peer } = owner
+    if (peer === null) return
+    this.#ofPeers.delete(peer)
+    owner.disconnect()
+    peer.cut()
+  }
+
+  #onQueue(queue: number, prefix: UrlPrefix, port: number, cells: Int32Array): void {
+    const entry = new RequestQueueEntry(prefix, port, this.#responses)
+    entry.counts = new QueueCounts(cells)
+    this.#queues.set(queue, entry)
+    this.#router.add(prefix, port, entry)
+  }
+
+  #onRetired(queue: number, hasWaited: boolean): void {
+    const entry = this.#queues.get(queue)!
+    this.#queues.delete(queue)
+    this.#router.remove(entry.prefix, entry.port)
+    // Came here between two messages: the end of the last claim, and this one.
+    if (!hasWaited) entry.disperse()
+    entry.retire()
+  }
+
+  #onFlush(key: string, claim: number, path: string): void {
+    const owner = this.#owners.get(key)
+    owner?.entryOf(claim)?.flush(path)
+    owner?.tell(claim, FRAME_FLUSHED)
+  }
+
+  #leave(): void {
+    this.#isLeaving = true
+    if (this.#connections.size === 0) return this.#say({ kind: 'empty' })
+    for (const connection of this.#connections) connection.leave()
+  }
+
+  #status(): ThreadStatus {
+    const queues: Record<number, { requests: number; cacheHits: number }> = {}
+    for (const [queue, { requests, cacheHits }] of this.#queues) queues[queue] = { requests, cacheHits }
+    const queuedBytes: Record<string, number> = {}
+    for (const [peer, owner] of this.#ofPeers) queuedBytes[owner.key] = peer.writer.queuedBytes
+    return { queues, queuedBytes, reasons: Object.fromEntries(this.#reasons), cache: this.#responses.status }
+  }
+
+  #say(message: FromThread): void {
+    this.#port.postMessage(message)
+  }
+}
+
+function misplaced(): Error {
+  return broken('a frame that belongs to the first connection came over that of a thread')
+}

@@ -1,0 +1,74 @@
+import type { QueueSettings } from '../../../base/queue-settings.ts'
+import type { ClaimMode } from '../../../base/url-prefix.ts'
+import type { CacheStatus } from '../../protocol/status.ts'
+import type { Delivery } from '../../rings/delivery.ts'
+import type { ServerLimits } from '../server-limits.ts'
+
+/** What a thread is started with. */
+export interface ThreadStart {
+  /** From 1 on; the broker's first thread is 0. */
+  readonly thread: number
+  readonly limits: ServerLimits
+  readonly delivery: Delivery | undefined
+  /** How many messages have been posted to the threads; see {@link ClientThreads}. */
+  readonly posted: Int32Array
+  /** Client connections of each thread, those on their way to it included. */
+  readonly connections: Int32Array
+}
+
+/** What the broker's first thread tells another. Keys are those of owners' {@link ThreadTicket}s, queues are numbers. */
+export type ToThread =
+  /** A client, for this thread from now on. */
+  | { readonly kind: 'client'; readonly descriptor: number }
+  /** The owner may connect. */
+  | { readonly kind: 'owner'; readonly key: string; readonly pid: number }
+  /** It has said HELLO, with these flags. */
+  | { readonly kind: 'link'; readonly key: string; readonly descriptor: number; readonly flags: number }
+  | { readonly kind: 'owner-gone'; readonly key: string }
+  | {
+      readonly kind: 'queue'
+      readonly queue: number
+      readonly href: string
+      readonly port: number
+      readonly counts: Int32Array
+    }
+  | { readonly kind: 'settings'; readonly queue: number; readonly settings: QueueSettings }
+  | {
+      readonly kind: 'claim'
+      readonly queue: number
+      readonly key: string
+      readonly claim: number
+      readonly mode: ClaimMode
+      readonly epoch: number
+      /** The payload of CLAIMED, which the owner must have before the first request. */
+      readonly claimed: string
+    }
+  /** The claim ends, of which the owner is told by a frame of this type behind its last request; 0: it is not told. */
+  | { readonly kind: 'claim-over'; readonly key: string; readonly claim: number; readonly frame: number }
+  /** `hasWaited`: for another owner, in vain; else the last one has just gone. */
+  | { readonly kind: 'retired'; readonly queue: number; readonly hasWaited: boolean }
+  | { readonly kind: 'flush'; readonly key: string; readonly claim: number; readonly path: string }
+  | { readonly kind: 'close-caches' }
+  | { readonly kind: 'port-closed'; readonly port: number }
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'status'; readonly question: number }
+
+/** What a thread tells the first. */
+export type FromThread =
+  | { readonly kind: 'ready' }
+  /** An owner has broken the protocol here, or has closed its connection. */
+  | { readonly kind: 'owner-lost'; readonly key: string; readonly violation: string | undefined }
+  /** The last client has gone, of a broker that leaves. */
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'status'; readonly question: number; readonly status: ThreadStatus }
+
+/** A thread's share of what has been done. */
+export interface ThreadStatus {
+  /** By number. */
+  readonly queues: Readonly<Record<number, { readonly requests: number; readonly cacheHits: number }>>
+  /** Bytes that wait for an owner to read them, by its key. */
+  readonly queuedBytes: Readonly<Record<string, number>>
+  readonly reasons: Readonly<Record<string, number>>
+  readonly cache: CacheStatus
+}

@@ -10,6 +10,8 @@ import { readReservations, writeReservations } from '../broker/rendezvous/reserv
 import { runtimeDirectory } from '../broker/rendezvous/runtime-directory.ts'
 import { readSslCertificates, writeSslCertificates } from '../broker/rendezvous/ssl-certificates.ts'
 import { idOfGroup, idsOfUser } from '../broker/rendezvous/users.ts'
+import { hold } from './hold.ts'
+import type { PrefixHolder } from './hold.ts'
 import { measure } from './measure.ts'
 import { run } from './run.ts'
 import { serve } from './serve.ts'
@@ -48,6 +50,11 @@ httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
   --uri-max-uri-bytes        of the body of a cached response                                [262144]
   --response-cache-wait      for the response to another request for the same URL            [5000]
   --shutdown-timeout         from an upgrade until open WebSockets are closed, 0: no limit   [0]
+
+httpsys hold url=http://*:80/2/ [url=…] [sddl=D:(A;;GA;;;NS)]
+
+  Windows: owns the queues of prefixes without serving them. Processes join with mode 'attach' (HTTPSYS_MODE=attach) and leave again,
+  and requests wait while there is none. sddl= says who may join; this user and administrators may.
 
 httpsys add urlacl url=http://*:80/2/ user=NAME   (or group=NAME)
 httpsys delete urlacl url=http://*:80/2/
@@ -91,6 +98,7 @@ try {
   else if (command === 'measure') await measure(rest)
   else if (command === 'status') await status(rest, queryStatus)
   else if (command === 'serve') await serve(rest, runDaemon)
+  else if (command === 'hold') await hold(rest, process.platform === 'win32' ? openController : undefined, untilStopped)
   else if ((command === 'add' || command === 'delete' || command === 'show') && rest[0] === 'urlacl') {
     const directory = runtimeDirectory()
     urlacl(command, rest.slice(1), {
@@ -114,6 +122,19 @@ try {
 } catch (error) {
   const isOurs = error instanceof HttpSysError
   fail(isOurs ? error.message : `${(error as Error).message}\n\n${USAGE}`)
+}
+
+/** Of Windows alone, so nothing of it is loaded elsewhere. */
+async function openController(): Promise<PrefixHolder> {
+  return (await import('../native/open-queue-controller.ts')).openQueueController()
+}
+
+/** Resolves on Ctrl-C, Ctrl-Break, or when the console is closed; a signal that is listened for does not keep a process alive. */
+function untilStopped(): Promise<void> {
+  const alive = setInterval(() => {}, 2 ** 30)
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] as const) process.once(signal, resolve)
+  }).then(() => clearInterval(alive))
 }
 
 function fail(text: string): void {

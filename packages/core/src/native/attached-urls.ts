@@ -12,6 +12,8 @@ const ATTEMPT_INTERVAL_MS = 50
  * HTTP.SYS tells nobody that a URL has become free, so it is asked.
  */
 export class AttachedUrls {
+  /** Whether they are this process's by now. */
+  hasUrls = false
   readonly #group: UrlGroup
   readonly #prefix: UrlPrefix
   #timer: NodeJS.Timeout | null
@@ -31,6 +33,7 @@ export class AttachedUrls {
     const [url, ...others] = urlsOf(this.#prefix)
     if (!this.#group.tryAdd(url!)) return
     for (const other of others) this.#group.tryAdd(other)
+    this.hasUrls = true
     this.stop()
   }
 }

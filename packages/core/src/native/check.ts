@@ -6,6 +6,7 @@ import {
   ERROR_CALL_NOT_IMPLEMENTED,
   ERROR_CONNECTION_INVALID,
   ERROR_FILE_NOT_FOUND,
+  ERROR_INVALID_ACL,
   ERROR_INVALID_NAME,
   ERROR_INVALID_PARAMETER,
   ERROR_NETNAME_DELETED,
@@ -64,7 +65,7 @@ function explain(status: Win32Status, subject: string): Explanation {
         reason: isUrl(subject) ? 'the prefix is not reserved for this user' : 'another user owns the request queue',
         remedy: isUrl(subject)
           ? `Run once, as administrator: ${urlAclCommand(subject, process.env)}`
-          : 'Run both processes as the same user, or let a controller process own the queue.',
+          : 'Run both processes as the same user, or let "httpsys hold" own the queue, with an sddl= that lets this user in.',
       }
     case ERROR_ALREADY_EXISTS:
       return {
@@ -83,6 +84,13 @@ function explain(status: Win32Status, subject: string): Explanation {
         code: 'EINVAL',
         reason: (isUrl(subject) ? urlRuleBroken(subject) : undefined) ?? 'Windows calls an argument invalid',
         remedy: 'Write scheme://host:port/path/, in lower case up to the host, with a port and a slash at the end.',
+      }
+    case ERROR_INVALID_ACL:
+      return {
+        code: 'EINVAL',
+        reason: 'it is not the text of a security descriptor',
+        remedy:
+          'Write it as in D:(A;;GA;;;NS), which lets the network service in; "whoami /user" shows the SID of a user.',
       }
     case ERROR_INVALID_NAME:
       return {

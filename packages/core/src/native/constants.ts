@@ -45,6 +45,9 @@ export const INVALID_HANDLE_VALUE = -1
 export const FILE_SKIP_COMPLETION_PORT_ON_SUCCESS = 1
 export const FILE_SKIP_SET_EVENT_ON_HANDLE = 2
 
+/** What `OVERLAPPED.Internal` holds while an operation is in flight. */
+export const STATUS_PENDING = 0x103
+
 export const ERROR_SUCCESS = 0
 export const ERROR_FILE_NOT_FOUND = 2
 export const ERROR_ACCESS_DENIED = 5
@@ -61,3 +64,4 @@ export const ERROR_OPERATION_ABORTED = 995
 export const ERROR_IO_PENDING = 997
 export const ERROR_NOT_FOUND = 1168
 export const ERROR_CONNECTION_INVALID = 1229
+export const ERROR_INVALID_ACL = 1336

@@ -7,13 +7,14 @@ import { RequestQueueHandle } from './request-queue.ts'
 /**
  * Makes the queue of a new claim, under the first of the prefix's names that is free.
  *
+ * @param make - makes a queue of a name
  * @throws HttpSysError `EADDRINUSE` when all of them are taken
  */
-export function createNamedQueue(io: IoContext, prefix: UrlPrefix): RequestQueueHandle {
+export function createNamedQueue(prefix: UrlPrefix, make: (name: string) => RequestQueueHandle): RequestQueueHandle {
   const names = queueNamesOf(prefix)
   for (const name of names) {
     try {
-      return new RequestQueueHandle(io.api, io.port, name, 'create')
+      return make(name)
     } catch (error) {
       if ((error as HttpSysError).code !== 'EADDRINUSE' || name === names.at(-1)) throw error
     }

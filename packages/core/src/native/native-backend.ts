@@ -7,7 +7,7 @@ import { IoContext } from './io-context.ts'
 import { createNamedQueue, openNamedQueue } from './named-queues.ts'
 import { QueueMember } from './queue-member.ts'
 import type { MemberHome } from './queue-member.ts'
-import type { RequestQueueHandle } from './request-queue.ts'
+import { RequestQueueHandle } from './request-queue.ts'
 import { UrlGroup } from './url-group.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
@@ -60,10 +60,11 @@ export class NativeBackend implements QueueBackend, MemberHome {
 
   onLeaving(member: QueueMember): boolean {
     if (this.#members.get(member.prefix.key) === member) this.#members.delete(member.prefix.key)
-    this.#attached.get(member)?.stop()
+    const attached = this.#attached.get(member)
+    attached?.stop()
     this.#attached.delete(member)
     this.#groups.get(member)?.removeAll()
-    return true
+    return attached === undefined || attached.hasUrls
   }
 
   onMemberClosed(member: QueueMember): void {
@@ -74,10 +75,16 @@ export class NativeBackend implements QueueBackend, MemberHome {
   #open(prefix: UrlPrefix, listener: ExchangeListener): RequestQueue {
     const known = this.#members.get(prefix.key)
     if (known !== undefined) return joinHere(known, prefix, listener)
-    const member = prefix.port === 0 ? this.#createOnFreePort(prefix) : this.#createOrAttach(prefix)
+    const member = this.#claim(prefix)
     const queue = member.join(member.prefix, listener)
     member.start(this.#receives)
     return queue
+  }
+
+  /** Nobody can take a prefix from another process, since HTTP.SYS lets nobody: `takeover` fails there as `create` does. */
+  #claim(prefix: UrlPrefix): QueueMember {
+    if (prefix.port === 0) return this.#createOnFreePort(prefix)
+    return prefix.mode === 'attach' ? this.#attachOrCreate(prefix) : this.#create(prefix)
   }
 
   /** HTTP.SYS picks no ports: one of the dynamic range is tried after the other, from a random one on. */
@@ -92,52 +99,105 @@ export class NativeBackend implements QueueBackend, MemberHome {
     }
   }
 
-  /** `attach` joins the process that has the prefix; nobody can take it from another process, since HTTP.SYS lets nobody. */
-  #createOrAttach(prefix: UrlPrefix): QueueMember {
-    try {
-      return this.#create(prefix)
-    } catch (error) {
-      if (prefix.mode !== 'attach' || (error as HttpSysError).code !== 'EADDRINUSE') throw error
-      const handle = openNamedQueue(this.#io!, prefix)
-      // Another program has the port, or the prefix without a queue of ours.
-      if (handle === undefined) throw error
-      return this.#attach(prefix, handle)
-    }
-  }
-
   #create(prefix: UrlPrefix): QueueMember {
-    this.#io ??= new IoContext(this.#load())
-    const handle = createNamedQueue(this.#io, prefix)
-    return this.#addMember(prefix, handle, (group) => {
-      handle.configure(completeQueueSettings(prefix.settings))
-      registerUrls(group, prefix)
-    })
-  }
-
-  #attach(prefix: UrlPrefix, handle: RequestQueueHandle): QueueMember {
-    const member = this.#addMember(prefix, handle, () => {})
-    this.#attached.set(member, new AttachedUrls(this.#groups.get(member)!, prefix))
-    return member
-  }
-
-  #addMember(prefix: UrlPrefix, handle: RequestQueueHandle, register: (group: UrlGroup) => void): QueueMember {
-    const io = this.#io!
+    const handle = this.#makeQueue(prefix)
     let group: UrlGroup | undefined
     try {
-      group = new UrlGroup(io.api, io.session, prefix.href)
-      group.configure(completeQueueSettings(prefix.settings))
+      group = this.#makeGroup(prefix)
       group.bind(handle)
-      register(group)
+      registerUrls(group, prefix)
     } catch (error) {
       group?.close()
       handle.close()
       throw error
     }
-    const member = new QueueMember(io, this, handle, prefix)
+    return this.#addMember(prefix, handle, group)
+  }
+
+  /**
+   * `attach` joins the process that has the prefix, or is the first.
+   *
+   * The URLs are tried before there is a queue: one that was made and given up again could be found meanwhile by somebody else who
+   * attaches. Until the queue is bound, requests get the kernel's 503, as they did before.
+   */
+  #attachOrCreate(prefix: UrlPrefix): QueueMember {
+    const group = this.#makeGroup(prefix)
+    let handle: RequestQueueHandle | undefined
+    try {
+      const refusal = refusalOf(() => registerUrls(group, prefix))
+      handle = refusal === undefined ? this.#makeQueue(prefix) : openNamedQueue(this.#io!, prefix)
+      // Another program has the port, or the prefix without a queue of ours; or this user may not have it.
+      if (handle === undefined) throw refusal
+      return refusal === undefined ? this.#joinFirst(prefix, handle, group) : this.#attach(prefix, handle, group)
+    } catch (error) {
+      group.close()
+      handle?.close()
+      throw error
+    }
+  }
+
+  #joinFirst(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
+    group.bind(handle)
+    return this.#addMember(prefix, handle, group)
+  }
+
+  #attach(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
+    const refusal = refusalOf(() => group.bind(handle))
+    const member = this.#addMember(prefix, handle, group)
+    const urls = new AttachedUrls(group, prefix)
+    this.#attached.set(member, urls)
+    // A worker that may receive and no more: the URLs stay with whoever has registered them, a controller that outlives its workers.
+    if (refusal !== undefined) urls.stop()
+    return member
+  }
+
+  get #context(): IoContext {
+    this.#io ??= new IoContext(this.#load())
+    return this.#io
+  }
+
+  #makeQueue(prefix: UrlPrefix): RequestQueueHandle {
+    const { api, port } = this.#context
+    const handle = createNamedQueue(prefix, (name) => new RequestQueueHandle(api, port, name, 'create'))
+    try {
+      handle.configure(completeQueueSettings(prefix.settings))
+    } catch (error) {
+      handle.close()
+      throw error
+    }
+    return handle
+  }
+
+  #makeGroup(prefix: UrlPrefix): UrlGroup {
+    const { api, session } = this.#context
+    const group = new UrlGroup(api, session, prefix.href)
+    try {
+      group.configure(completeQueueSettings(prefix.settings))
+    } catch (error) {
+      group.close()
+      throw error
+    }
+    return group
+  }
+
+  #addMember(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
+    const member = new QueueMember(this.#context, this, handle, prefix)
     this.#members.set(prefix.key, member)
     this.#groups.set(member, group)
     return member
   }
+}
+
+/** The error of a call that was refused because somebody else has what it is about, or because this user may not have it. */
+function refusalOf(call: () => void): HttpSysError | undefined {
+  try {
+    call()
+  } catch (error) {
+    const { code } = error as HttpSysError
+    if (code === 'EADDRINUSE' || code === 'EACCES') return error as HttpSysError
+    throw error
+  }
+  return undefined
 }
 
 function joinHere(member: QueueMember, prefix: UrlPrefix, listener: ExchangeListener): RequestQueue {

@@ -13,6 +13,7 @@ import {
   HttpServerQueueLengthProperty,
 } from './constants.ts'
 import { MemoryBlock } from './memory-block.ts'
+import { withSecurity } from './security.ts'
 import type { Handle, Win32Api, Win32Status } from './win32-api.ts'
 
 const VERBOSITIES: readonly Verbosity503[] = ['basic', 'limited', 'full']
@@ -34,8 +35,11 @@ export class RequestQueueHandle {
   readonly #api: Win32Api
   #isClosed = false
 
-  /** @param port - where completions go; a controller has none, since it does not receive */
-  constructor(api: Win32Api, port: CompletionPort | null, name: string, origin: QueueOrigin) {
+  /**
+   * @param port - where completions go; a controller has none, since it does not receive
+   * @param sddl - who else may open the queue, as a security descriptor's text; only whoever makes it says so
+   */
+  constructor(api: Win32Api, port: CompletionPort | null, name: string, origin: QueueOrigin, sddl?: string) {
     this.#api = api
     this.name = name
     const out = new MemoryBlock(api.memory, 16)
@@ -45,13 +49,22 @@ export class RequestQueueHandle {
         : origin === 'controller'
           ? HTTP_CREATE_REQUEST_QUEUE_FLAG_CONTROLLER
           : 0
-    // SAFETY: eight bytes are written before the call returns.
-    const status = api.http.HttpCreateRequestQueue(HTTPAPI_VERSION_2, name, 0, flags, out.address)
-    this.handle = out.readAddress(0)
-    out.free()
-    check('HttpCreateRequestQueue', status, name)
     try {
-      port?.associate(this.handle, name)
+      const status = withSecurity(api, sddl, (attributes) =>
+        // SAFETY: eight bytes are written before the call returns.
+        api.http.HttpCreateRequestQueue(HTTPAPI_VERSION_2, name, attributes, flags, out.address),
+      )
+      check('HttpCreateRequestQueue', status, name)
+      this.handle = out.readAddress(0)
+    } finally {
+      out.free()
+    }
+    if (port === null) {
+      this.isSkipping = false
+      return
+    }
+    try {
+      port.associate(this.handle, name)
     } catch (error) {
       this.close()
       throw error

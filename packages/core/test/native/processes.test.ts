@@ -1,47 +1,11 @@
 import { expect, test, vi } from 'vitest'
 import type { HttpSysError } from '../../src/base/errors.ts'
-import { UrlPrefix } from '../../src/base/url-prefix.ts'
-import type { ClaimMode } from '../../src/base/url-prefix.ts'
-import { NativeBackend } from '../../src/native/native-backend.ts'
-import type { Exchange, ExchangeListener, RequestQueue } from '../../src/queue/exchange.ts'
 import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { Machine } from './double/machine.ts'
+import { Owner } from './owner.ts'
 
 process.setMaxListeners(0)
-
-/** A process that answers every request with its name, or keeps it open. */
-class Owner {
-  readonly backend: NativeBackend
-  readonly name: string
-  readonly kept: Exchange[] = []
-  keeps = false
-
-  constructor(machine: Machine, name: string) {
-    this.name = name
-    this.backend = new NativeBackend({ load: () => machine.start().api })
-  }
-
-  listen(port: number, mode: ClaimMode): Promise<RequestQueue> {
-    const nothing = (): void => {}
-    const listener: ExchangeListener = {
-      onRequest: (exchange) => (this.keeps ? void this.kept.push(exchange) : this.answer(exchange)),
-      onBody: nothing,
-      onBodyEnd: nothing,
-      onWritable: nothing,
-      onDisconnect: nothing,
-      onLost: nothing,
-      onConnectionClosed: nothing,
-      onQueueRevoked: nothing,
-      onQueueLost: nothing,
-    }
-    return this.backend.open(UrlPrefix.parse(`http://localhost:${port}/1/`, { mode }), listener)
-  }
-
-  answer(exchange: Exchange): void {
-    exchange.sendResponse(200, 'OK', '', this.name.length, 0, this.name, 'latin1', true)
-  }
-}
 
 async function ask(port: number): Promise<string> {
   const client = await WireClient.send(port, { path: '/1/' })

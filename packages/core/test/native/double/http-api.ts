@@ -21,9 +21,14 @@ const OPEN_EXISTING = 1
 const CONTROLLER = 2
 const REMOVE_ALL = 1
 const FEATURE_TRAILERS = 1
-/** QOS 2, timeouts 3, state 5: with their sizes. */
+/** HttpServerQosProperty */
+const QOS = 2
+/** HttpQosSettingTypeConnectionLimit */
+const CONNECTION_LIMIT = 1
+const PRESENT = 1
+/** QOS, timeouts, state 5: with their sizes. */
 const GROUP_PROPERTIES = new Map([
-  [2, sizeOf('HTTP_QOS_SETTING_INFO')],
+  [QOS, sizeOf('HTTP_QOS_SETTING_INFO')],
   [constant('HttpServerTimeoutsProperty'), sizeOf('HTTP_TIMEOUT_LIMIT_INFO')],
   [5, 8],
 ])
@@ -105,13 +110,14 @@ export function httpApi(process: DoubleProcess): HttpApi {
         const value = Number(bytes.readBigUInt64LE(offsetOf('HTTP_BINDING_INFO', 'RequestQueueHandle')))
         const handle = isPresent ? queueOf(value, 'HttpSetUrlGroupProperty') : null
         if (handle === undefined) return INVALID_HANDLE
+        // Not documented: whether a worker may is Windows' to say, so a backend must be ready for both.
+        if (handle !== null && handle.queue.owner !== process.user) return ACCESS_DENIED
         group.queue = handle?.queue ?? null
         return SUCCESS
       }
-      if (GROUP_PROPERTIES.get(property) !== length || (bytes.readUInt32LE() & 1) === 0) {
-        // HTTP_QOS_SETTING_INFO begins with its type; its flags are behind a pointer.
-        if (property !== 2 || length !== sizeOf('HTTP_QOS_SETTING_INFO')) return INVALID_PARAMETER
-      }
+      if (GROUP_PROPERTIES.get(property) !== length) return INVALID_PARAMETER
+      if (property === QOS) return setConnectionLimit(process, group, bytes)
+      if ((bytes.readUInt32LE() & PRESENT) === 0) return INVALID_PARAMETER
       group.properties.set(property, Buffer.from(bytes))
       return SUCCESS
     },
@@ -136,8 +142,9 @@ export function httpApi(process: DoubleProcess): HttpApi {
       if (opens && (security !== 0 || name === null)) return INVALID_PARAMETER
       if (opens && existing === undefined) return FILE_NOT_FOUND
       if (!opens && existing !== undefined) return ALREADY_EXISTS
-      if (security !== 0) process.memory.at(security, sizeOf('SECURITY_ATTRIBUTES'), 'pSecurityAttributes')
-      const queue = existing ?? new RequestQueue(name, (flags & CONTROLLER) !== 0)
+      if (existing?.admits(process.user) === false) return ACCESS_DENIED
+      const sddl = security === 0 ? '' : process.descriptorAt(security)
+      const queue = existing ?? new RequestQueue(name, process.user, (flags & CONTROLLER) !== 0, sddl)
       if (name !== null) machine.queues.set(name, queue)
       const handle = new QueueHandle(machine.newHandle(), queue, !opens)
       queue.handles.add(handle)
@@ -178,4 +185,14 @@ export function httpApi(process: DoubleProcess): HttpApi {
     },
     ...ioCalls(process, queueOf),
   }
+}
+
+/** HTTP_QOS_SETTING_INFO: a type, and behind a pointer what belongs to it. */
+function setConnectionLimit(process: DoubleProcess, group: UrlGroup, bytes: Buffer): number {
+  if (bytes.readUInt32LE(offsetOf('HTTP_QOS_SETTING_INFO', 'QosType')) !== CONNECTION_LIMIT) return INVALID_PARAMETER
+  const address = Number(bytes.readBigUInt64LE(offsetOf('HTTP_QOS_SETTING_INFO', 'QosSetting')))
+  const limit = process.memory.at(address, sizeOf('HTTP_CONNECTION_LIMIT_INFO'), 'QosSetting')
+  if (limit === null || (limit.readUInt32LE() & PRESENT) === 0) return INVALID_PARAMETER
+  group.maxConnections = limit.readUInt32LE(offsetOf('HTTP_CONNECTION_LIMIT_INFO', 'MaxConnections'))
+  return SUCCESS
 }

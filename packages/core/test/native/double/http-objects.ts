@@ -1,3 +1,4 @@
+import type { ClientConnection } from './client-connection.ts'
 import type { FileHandle, Operation } from './operation.ts'
 import type { DoubleProcess } from './process.ts'
 import type { ServerRequest } from './server-request.ts'
@@ -16,6 +17,10 @@ export class UrlGroup {
   isOpen = true
   /** HttpServerBindingProperty */
   queue: RequestQueue | null = null
+  /** Of the connection limit among the properties (QOS); 0 for none. */
+  maxConnections = 0
+  /** That have sent a request for one of its URLs, and are open. */
+  readonly connections = new Set<ClientConnection>()
   /** The bytes of every other property that was set. */
   readonly properties = new Map<number, Buffer>()
 
@@ -36,7 +41,10 @@ export interface PendingReceive {
 /** A request queue: requests that wait, and receives that wait, never both. */
 export class RequestQueue {
   readonly name: string | null
+  readonly owner: string
   readonly isController: boolean
+  /** A security descriptor's text; empty for the default. */
+  readonly sddl: string
   readonly handles = new Set<QueueHandle>()
   readonly receives: PendingReceive[] = []
   readonly waiting: ServerRequest[] = []
@@ -46,9 +54,16 @@ export class RequestQueue {
   verbosity = 0
   isShutDown = false
 
-  constructor(name: string | null, isController: boolean) {
+  constructor(name: string | null, owner: string, isController: boolean, sddl: string) {
     this.name = name
+    this.owner = owner
     this.isController = isController
+    this.sddl = sddl
+  }
+
+  /** Whether a user may open it. */
+  admits(user: string): boolean {
+    return user === this.owner || this.sddl.includes(`(A;;GA;;;${user})`)
   }
 
   /** Gives a request to the receive that waits longest; false when the queue is full or takes none any more. */

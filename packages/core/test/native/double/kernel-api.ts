@@ -1,6 +1,6 @@
 import type { KernelApi } from '../../../src/native/win32-api.ts'
 import type { DoubleProcess } from './process.ts'
-import { INVALID_ACL, INVALID_HANDLE, INVALID_PARAMETER, NOT_FOUND } from './status.ts'
+import { INVALID_ACL, INVALID_HANDLE, INVALID_PARAMETER, NOT_FOUND, NOT_SUPPORTED } from './status.ts'
 
 /** kernel32.dll and advapi32.dll of one process. */
 export function kernelApi(process: DoubleProcess): KernelApi {
@@ -44,6 +44,7 @@ export function kernelApi(process: DoubleProcess): KernelApi {
     SetFileCompletionNotificationModes(file, flags) {
       const handle = process.queueHandles.get(file)
       if (handle === undefined) return fail(INVALID_HANDLE)
+      if (!process.machine.whims.canSkip) return fail(NOT_SUPPORTED)
       handle.skipsOnSuccess = (flags & 1) !== 0
       return 1
     },
@@ -65,7 +66,8 @@ export function kernelApi(process: DoubleProcess): KernelApi {
     GetLastError: () => process.lastError,
     ConvertStringSecurityDescriptorToSecurityDescriptorW(text, _revision, pDescriptor, _pSize) {
       if (!/^(O:|G:|D:|S:)/.test(text)) return fail(INVALID_ACL)
-      const descriptor = process.memory.alloc(64)
+      // Windows' own memory, which the process has no account of.
+      const descriptor = process.newDescriptor(text)
       process.memory.at(pDescriptor, 8, 'pDescriptor')?.writeBigUInt64LE(BigInt(descriptor))
       return 1
     },

@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net'
 import { libc } from '../../../src/sockets/libc.ts'
 import { openListeningSocket } from '../../../src/sockets/listening-socket.ts'
 import { ClientConnection } from './client-connection.ts'
+import type { Packet } from './completion-port.ts'
 import type { QueueHandle, RequestQueue, UrlGroup } from './http-objects.ts'
 import { Ledger } from './ledger.ts'
 import { DoubleProcess } from './process.ts'
@@ -22,6 +23,11 @@ import { DEFAULT_WHIMS, Dice } from './whims.ts'
 import type { Whims } from './whims.ts'
 import { valueOf } from './wire-request.ts'
 import type { BodyDecoder, WireHead } from './wire-request.ts'
+
+/** HttpServer503VerbosityProperty */
+const VERBOSITY_BASIC = 0
+const VERBOSITY_LIMITED = 1
+const VERBOSITY_FULL = 2
 
 /** A response in the kernel's cache. */
 interface CachedResponse {
@@ -44,6 +50,8 @@ export class Machine implements AsyncDisposable {
   readonly queues = new Map<string, RequestQueue>()
   readonly processes: DoubleProcess[] = []
   readonly cache = new Map<string, CachedResponse>()
+  /** Whether a completion is lost: for tests that break things on purpose. */
+  drops: (packet: Packet) => boolean = () => false
   /** Ports on which TLS is pretended. */
   readonly tls = new Map<number, PretendedTls>()
   /** URLs without a reservation for this user. */
@@ -61,9 +69,13 @@ export class Machine implements AsyncDisposable {
     this.dice = new Dice(this.whims.seed)
   }
 
-  /** A new process on this machine. */
-  start(): DoubleProcess {
-    const process = new DoubleProcess(this)
+  /**
+   * A new process on this machine.
+   *
+   * @param user - `SY` may register URLs; others are alias names or SIDs, as security descriptors spell them
+   */
+  start(user = 'SY'): DoubleProcess {
+    const process = new DoubleProcess(this, user)
     this.processes.push(process)
     return process
   }
@@ -97,7 +109,7 @@ export class Machine implements AsyncDisposable {
   register(group: UrlGroup, url: string): number {
     const registration = readUrl(url, group)
     if (registration === undefined) return INVALID_PARAMETER
-    if (this.reserved.has(registration.url)) return ACCESS_DENIED
+    if (this.reserved.has(registration.url) || group.process.user !== 'SY') return ACCESS_DENIED
     if (this.registrations.some((other) => other.url === registration.url)) return ALREADY_EXISTS
     if (!this.#servers.has(registration.port) && !this.#bind(registration.port)) return SHARING_VIOLATION
     this.registrations.push(registration)
@@ -126,6 +138,9 @@ export class Machine implements AsyncDisposable {
     if (found === 'host') return connection.answer(400, 'Bad Request - Invalid Hostname')
     if (found === 'path') return connection.answer(404, 'Not Found')
     const { group } = found
+    group.connections.add(connection)
+    if (group.maxConnections > 0 && group.connections.size > group.maxConnections)
+      return connection.answer(503, 'Service Unavailable')
     const cached = this.#cached(head, body, connection.port)
     if (cached !== undefined) return void connection.socket.write(cached)
     const request = new ServerRequest(this.newId(), connection, head, body, group)
@@ -134,8 +149,10 @@ export class Machine implements AsyncDisposable {
     if (group.queue?.enqueue(request)) return
     this.#requests.delete(request.id)
     connection.request = null
-    if (group.queue !== null && group.queue.verbosity === 0) connection.reset()
-    else connection.answer(503, 'Service Unavailable')
+    const verbosity = group.queue?.verbosity ?? VERBOSITY_LIMITED
+    if (verbosity === VERBOSITY_BASIC) connection.reset()
+    else
+      connection.answer(503, verbosity === VERBOSITY_FULL ? 'Service Unavailable - QueueFull' : 'Service Unavailable')
   }
 
   /** Nothing more will be done with a request. */
@@ -168,6 +185,7 @@ export class Machine implements AsyncDisposable {
 
   gone(connection: ClientConnection): void {
     this.#closing.delete(connection)
+    for (const { group } of this.registrations) group.connections.delete(connection)
     this.#connections.delete(connection.id)
   }
 

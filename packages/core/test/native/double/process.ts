@@ -1,5 +1,6 @@
 import type { Win32Api } from '../../../src/native/win32-api.ts'
 import { CompletionPort } from './completion-port.ts'
+import { offsetOf, sizeOf } from './golden.ts'
 import { httpApi } from './http-api.ts'
 import { QueueHandle } from './http-objects.ts'
 import type { ServerSession, UrlGroup } from './http-objects.ts'
@@ -20,13 +21,16 @@ export class DoubleProcess {
   readonly ports = new Map<number, CompletionPort>()
   /** Values of handles that are closed. */
   readonly closedHandles = new Set<number>()
+  /** Who runs it: another user may do only what the machine or a queue's security descriptor allows. */
+  readonly user: string
   initializations = 0
   lastError = 0
   readonly api: Win32Api
   #isDead = false
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, user: string) {
     this.machine = machine
+    this.user = user
     this.memory = new TrackedMemory(machine.ledger)
     this.operations = new OperationTable(this.memory, machine.ledger, machine.dice, machine.whims)
     this.api = { http: httpApi(this), kernel: kernelApi(this), memory: this.memory }
@@ -36,9 +40,30 @@ export class DoubleProcess {
     if (!this.#isDead) this.machine.ledger.report(violation)
   }
 
+  /** Security descriptors by their addresses. */
+  readonly descriptors = new Map<number, string>()
+
+  newDescriptor(text: string): number {
+    const address = 0x10_0000 + 0x100 * this.descriptors.size
+    this.descriptors.set(address, text)
+    return address
+  }
+
+  /** The text of the descriptor that a SECURITY_ATTRIBUTES names. */
+  descriptorAt(attributes: number): string {
+    const bytes = this.memory.at(attributes, sizeOf('SECURITY_ATTRIBUTES'), 'pSecurityAttributes')
+    if (bytes === null) return ''
+    const at = (field: string): number => offsetOf('SECURITY_ATTRIBUTES', field)
+    if (bytes.readUInt32LE(at('nLength')) !== sizeOf('SECURITY_ATTRIBUTES'))
+      this.report('SECURITY_ATTRIBUTES of a wrong length')
+    const descriptor = this.descriptors.get(Number(bytes.readBigUInt64LE(at('lpSecurityDescriptor'))))
+    if (descriptor === undefined) this.report('SECURITY_ATTRIBUTES that point at no security descriptor')
+    return descriptor ?? ''
+  }
+
   newPort(): CompletionPort {
     const { ledger, dice, whims } = this.machine
-    return new CompletionPort(this.memory, ledger, dice, whims)
+    return new CompletionPort(this.memory, ledger, dice, whims, (packet) => this.machine.drops(packet))
   }
 
   /** Closes a handle of a queue: what is under way on it is aborted, requests that it had received are broken off. */

@@ -75,7 +75,7 @@ export class QueueSocket extends Duplex {
     this.localAddress = connection.localAddress
     this.localPort = connection.localPort
     this.localFamily = familyOf(connection.localAddress)
-    if (connection.encrypted) describeTls(this, connection.tls)
+    if (connection.encrypted) describeTls(this, connection)
     this.on('error', onHttpError)
   }
 

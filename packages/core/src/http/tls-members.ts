@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { PeerCertificate } from 'node:tls'
 import type { TlsInfo } from '../base/tls-info.ts'
+import type { QueueConnection } from '../queue/exchange.ts'
 
 /** Of a backend that does not tell more than that the client speaks TLS. */
 const UNKNOWN: TlsInfo = {
@@ -14,18 +15,42 @@ const UNKNOWN: TlsInfo = {
 }
 
 /** Gives a socket what apps read of a `tls.TLSSocket`. */
-export function describeTls(socket: object, info: TlsInfo = UNKNOWN): void {
+export function describeTls(socket: object, connection: QueueConnection): void {
+  let info = connection.tls ?? UNKNOWN
+  const show = (): void => {
+    const { authorized, authorizationError, servername, alpnProtocol } = info
+    Object.assign(socket, { encrypted: true, authorized, authorizationError, servername, alpnProtocol })
+  }
+  show()
   Object.assign(socket, {
-    encrypted: true,
-    authorized: info.authorized,
-    authorizationError: info.authorizationError,
-    servername: info.servername,
-    alpnProtocol: info.alpnProtocol,
     getCipher: () => info.cipher,
     getProtocol: () => info.protocol || null,
     getPeerCertificate: (isDetailed?: boolean) => peerCertificateOf(info, isDetailed === true),
     getPeerX509Certificate: () => peerX509CertificateOf(info),
     isSessionReused: () => false,
+    renegotiate(
+      options: { rejectUnauthorized?: boolean },
+      callback: (error: Error | null) => void = () => {},
+    ): boolean {
+      if (connection.requestCertificate === undefined) {
+        process.nextTick(
+          callback,
+          new Error('TLS can not be negotiated anew: certificates are asked for when a client connects'),
+        )
+        return false
+      }
+      void connection.requestCertificate().then(
+        (now) => {
+          info = now ?? info
+          show()
+          const isRefused = options.rejectUnauthorized !== false && !info.authorized
+          const refusal = new Error(info.authorizationError ?? 'the client has shown no certificate')
+          process.nextTick(callback, isRefused ? refusal : null)
+        },
+        (error: Error) => process.nextTick(callback, error),
+      )
+      return true
+    },
   })
 }
 

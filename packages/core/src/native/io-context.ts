@@ -1,4 +1,5 @@
 import { BlockPool } from './block-pool.ts'
+import { receiveClientCertificate } from './client-certificate.ts'
 import { CompletionPort } from './completion-port.ts'
 import { HttpFeatureResponseTrailers } from './constants.ts'
 import { ConnectionTable } from './native-connection.ts'
@@ -24,7 +25,9 @@ export class IoContext {
     this.port = new CompletionPort(api)
     this.blocks = new BlockPool(api.memory)
     this.encoder = new ResponseEncoder(this.blocks)
-    this.connections = new ConnectionTable(api, this.port)
+    this.connections = new ConnectionTable(api, this.port, (queue, connection) =>
+      receiveClientCertificate(this, queue, connection),
+    )
     this.hasTrailers = (api.http.HttpIsFeatureSupported?.(HttpFeatureResponseTrailers) ?? 0) !== 0
   }
 }

@@ -7,7 +7,8 @@ import type { MemoryBlock } from './memory-block.ts'
 import type { NativeExchange } from './native-exchange.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
 import { localAddressOf, remoteAddressOf } from './socket-address.ts'
-import { readTls } from './tls-facts.ts'
+import { readTls, withCertificate } from './tls-facts.ts'
+import type { ClientCertificate } from './tls-facts.ts'
 import type { Win32Api, Win32Status } from './win32-api.ts'
 
 /** How soon a connection that nobody waits for is watched nevertheless, so that it is not remembered for ever. */
@@ -24,7 +25,7 @@ export class NativeConnection implements QueueConnection {
   readonly localAddress: string
   readonly localPort: number
   readonly encrypted: boolean
-  readonly tls: TlsInfo | undefined
+  tls: TlsInfo | undefined
   /** Another connection whose id has the same lower half. */
   next: NativeConnection | null = null
   state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'
@@ -32,7 +33,8 @@ export class NativeConnection implements QueueConnection {
   readonly high: number
   /** Set when it is first watched. */
   readonly id: bigint
-  readonly queue: RequestQueueHandle
+  /** Through which it is watched; any queue that its requests go to will do. */
+  queue: RequestQueueHandle
   readonly open = new Set<NativeExchange>()
   readonly listeners: ExchangeListener[] = []
   readonly #table: ConnectionTable
@@ -54,6 +56,16 @@ export class NativeConnection implements QueueConnection {
     this.encrypted = this.tls !== undefined
   }
 
+  /** Asks a client that has shown no certificate for one. */
+  async requestCertificate(): Promise<TlsInfo | undefined> {
+    if (this.tls === undefined || this.tls.peerCertificates.length > 0) return this.tls
+    const [exchange] = this.open
+    const queue = exchange?.queue.handle ?? this.queue
+    const certificate = queue.isOpen ? await this.#table.certificateOf(queue, this.id) : null
+    this.tls = withCertificate(this.tls, certificate)
+    return this.tls
+  }
+
   add(exchange: NativeExchange, listener: ExchangeListener): void {
     this.open.add(exchange)
     if (!this.listeners.includes(listener)) this.listeners.push(listener)
@@ -66,9 +78,12 @@ export class NativeConnection implements QueueConnection {
 
   /** The wait for the disconnect has ended. */
   onCompletion(status: Win32Status): void {
-    // The queue was closed: nothing is known any more.
-    if (status === ERROR_OPERATION_ABORTED) this.onUnwatchable()
-    else this.onGone()
+    if (status !== ERROR_OPERATION_ABORTED) return this.onGone()
+    // The queue was closed: nothing is known any more, unless another one of this process has a request of the connection.
+    for (const { queue } of this.open) {
+      if (queue.handle.isOpen) return this.#table.watch(this, queue.handle)
+    }
+    this.onUnwatchable()
   }
 
   onUnwatchable(): void {
@@ -87,6 +102,8 @@ export class NativeConnection implements QueueConnection {
 export class ConnectionTable {
   readonly #api: Win32Api
   readonly #port: CompletionPort
+  /** HttpReceiveClientCertificate */
+  readonly certificateOf: (queue: RequestQueueHandle, connection: bigint) => Promise<ClientCertificate | null>
   /** By the lower half of the id; ids are 64 bits long, and a bigint for each look-up would cost more than the look-up. */
   readonly #byLow = new Map<number, NativeConnection>()
   /** Not watched yet. */
@@ -94,9 +111,10 @@ export class ConnectionTable {
   #isSweeping = false
   #isChecking = false
 
-  constructor(api: Win32Api, port: CompletionPort) {
+  constructor(api: Win32Api, port: CompletionPort, certificateOf: ConnectionTable['certificateOf']) {
     this.#api = api
     this.#port = port
+    this.certificateOf = certificateOf
   }
 
   /** The connection of the request in the block. */
@@ -105,7 +123,7 @@ export class ConnectionTable {
     for (let known = first ?? null; known !== null; known = known.next) {
       if (known.high !== high || known.state === 'gone') continue
       // A second request: this client stays, so that its leaving is worth knowing.
-      if (known.state === 'unwatched') this.#watch(known)
+      if (known.state === 'unwatched') this.watch(known, queue)
       return known
     }
     const connection = new NativeConnection(this.#api, this, queue, block)
@@ -128,7 +146,7 @@ export class ConnectionTable {
     this.#isChecking = true
     setImmediate(() => {
       this.#isChecking = false
-      for (const connection of this.#unwatched) if (connection.open.size > 0) this.#watch(connection)
+      for (const connection of this.#unwatched) if (connection.open.size > 0) this.watch(connection)
       this.#unwatched = this.#unwatched.filter(({ state }) => state === 'unwatched')
       if (this.#unwatched.length > 0) this.#startSweep()
     })
@@ -139,17 +157,20 @@ export class ConnectionTable {
     this.#isSweeping = true
     setTimeout(() => {
       this.#isSweeping = false
-      for (const connection of this.#unwatched.splice(0)) if (connection.state === 'unwatched') this.#watch(connection)
+      for (const connection of this.#unwatched.splice(0)) if (connection.state === 'unwatched') this.watch(connection)
     }, SWEEP_INTERVAL_MS).unref()
   }
 
-  #watch(connection: NativeConnection): void {
+  /** @param queue - which has a request of it, if it is not the first one */
+  watch(connection: NativeConnection, queue = connection.queue): void {
     const { HttpWaitForDisconnectEx } = this.#api.http
+    connection.queue = queue
     // The sweep may come after the queue was closed, and its handle may be another's by then.
     if (HttpWaitForDisconnectEx === undefined || !connection.queue.isOpen) return connection.onUnwatchable()
     connection.state = 'watched'
     const overlapped = this.#port.begin(connection)
-    // SAFETY: the OVERLAPPED stays until its completion.
+    // SAFETY: the call is given nothing but the OVERLAPPED, which belongs to Windows until `onCompletion`; when the queue is closed
+    // before, the completion comes all the same.
     const status = HttpWaitForDisconnectEx(connection.queue.handle, connection.id, 0, overlapped.address)
     if (connection.queue.isPending(status)) return
     this.#port.endAtOnce(overlapped)

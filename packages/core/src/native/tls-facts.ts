@@ -1,6 +1,6 @@
 import type { TlsInfo } from '../base/tls-info.ts'
 import { ERROR_SUCCESS, HttpRequestPropertySni } from './constants.ts'
-import { HTTP_REQUEST, HTTP_SSL_CLIENT_CERT_INFO, HTTP_SSL_INFO } from './layout.ts'
+import { HTTP_REQUEST, HTTP_REQUEST_INFO, HTTP_SSL_CLIENT_CERT_INFO, HTTP_SSL_INFO } from './layout.ts'
 import { MemoryBlock } from './memory-block.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
 import type { Win32Api } from './win32-api.ts'
@@ -20,42 +20,96 @@ const CERTIFICATE_PROBLEMS: ReadonlyMap<number, string> = new Map([
 ])
 const OTHER_PROBLEM = 'CERT_UNTRUSTED'
 
+/** HTTP_SSL_PROTOCOL_INFO begins with the protocol, an SP_PROT_… of schannel.h; servers have these. */
+const HttpRequestInfoTypeSslProtocol = 2
+const PROTOCOLS: ReadonlyMap<number, string> = new Map([
+  [0x40, 'TLSv1'],
+  [0x100, 'TLSv1.1'],
+  [0x400, 'TLSv1.2'],
+  [0x1000, 'TLSv1.3'],
+])
+
+/** A client's certificate as HTTP.SYS hands it over. */
+export interface ClientCertificate {
+  readonly der: Buffer
+  /** What is wrong with it, as a code of OpenSSL's; null for nothing. */
+  readonly problem: string | null
+}
+
 /**
  * What HTTP.SYS tells of TLS with a request; undefined when the client does not speak it. Read once for each connection.
  *
- * Protocol, cipher and ALPN are not asked for.
+ * Cipher and ALPN are not asked for.
  *
  * @param block - a request that was received, and has not been answered
  */
 export function readTls(api: Win32Api, queue: RequestQueueHandle, block: MemoryBlock): TlsInfo | undefined {
   if (block.readAddress(HTTP_REQUEST.pSslInfo) === 0) return undefined
-  const certificate = readCertificate(block)
-  return {
-    protocol: '',
+  const info: TlsInfo = {
+    protocol: readProtocol(block),
     cipher: { name: '', standardName: '', version: '' },
     servername: readServerName(api, queue, block.readId(HTTP_REQUEST.RequestId)),
     alpnProtocol: false,
-    authorized: certificate !== null && certificate.problem === null,
-    authorizationError: certificate?.problem ?? null,
-    peerCertificates: certificate === null ? [] : [certificate.der],
+    authorized: false,
+    authorizationError: null,
+    peerCertificates: [],
   }
+  // SAFETY: the receive has completed, and every offset is checked to be inside the block.
+  const sslInfo = block.offsetOf(HTTP_REQUEST.pSslInfo, HTTP_SSL_INFO.$size)
+  if (sslInfo === -1) return info
+  return withCertificate(info, readCertificate(block, targetOf(block, sslInfo + HTTP_SSL_INFO.pClientCertInfo)))
 }
 
-function readCertificate(block: MemoryBlock): { der: Buffer; problem: string | null } | null {
+/** What is known of TLS once the client has shown a certificate, or none. */
+export function withCertificate(info: TlsInfo, certificate: ClientCertificate | null): TlsInfo {
+  if (certificate === null) return info
+  const { der, problem } = certificate
+  return { ...info, authorized: problem === null, authorizationError: problem, peerCertificates: [der] }
+}
+
+/**
+ * Reads an HTTP_SSL_CLIENT_CERT_INFO.
+ *
+ * @param at - where in the block; -1 for nowhere
+ * @returns null when there is none, or not all of it lies in the block
+ */
+export function readCertificate(block: MemoryBlock, at: number): ClientCertificate | null {
   const { bytes } = block
-  // SAFETY: the receive has completed; every offset is checked to be inside the block. Wine does not align what lies behind the struct.
-  const info = block.offsetOf(HTTP_REQUEST.pSslInfo, HTTP_SSL_INFO.$size)
-  if (info === -1 || bytes.readBigUInt64LE(info + HTTP_SSL_INFO.pClientCertInfo) === 0n) return null
-  const at = (bytes.readUInt32LE(info + HTTP_SSL_INFO.pClientCertInfo) - block.low) >>> 0
-  if (at + HTTP_SSL_CLIENT_CERT_INFO.$size > block.byteLength) return null
+  // SAFETY: Windows has filled the block and is done with it; every offset is checked to be inside. Wine does not align what lies
+  // behind the struct of a request.
+  if (at < 0 || at + HTTP_SSL_CLIENT_CERT_INFO.$size > block.byteLength) return null
   const length = bytes.readUInt32LE(at + HTTP_SSL_CLIENT_CERT_INFO.CertEncodedSize)
-  const start = (bytes.readUInt32LE(at + HTTP_SSL_CLIENT_CERT_INFO.pCertEncoded) - block.low) >>> 0
-  if (length === 0 || start + length > block.byteLength) return null
+  const start = targetOf(block, at + HTTP_SSL_CLIENT_CERT_INFO.pCertEncoded)
+  if (start === -1 || length === 0 || start + length > block.byteLength) return null
   const flags = bytes.readUInt32LE(at + HTTP_SSL_CLIENT_CERT_INFO.CertFlags)
   return {
     der: Buffer.from(bytes.subarray(start, start + length)),
     problem: flags === 0 ? null : (CERTIFICATE_PROBLEMS.get(flags) ?? OTHER_PROBLEM),
   }
+}
+
+/** Newer releases of Windows tell, among other things that are skipped. */
+function readProtocol(block: MemoryBlock): string {
+  const { bytes } = block
+  const count = block.u16[HTTP_REQUEST.RequestInfoCount >>> 1]!
+  // SAFETY: as above.
+  const infos = count === 0 ? -1 : block.offsetOf(HTTP_REQUEST.pRequestInfo, count * HTTP_REQUEST_INFO.$size)
+  if (infos === -1) return ''
+  for (let at = infos; at < infos + count * HTTP_REQUEST_INFO.$size; at += HTTP_REQUEST_INFO.$size) {
+    if (bytes.readUInt32LE(at + HTTP_REQUEST_INFO.InfoType) !== HttpRequestInfoTypeSslProtocol) continue
+    const start = targetOf(block, at + HTTP_REQUEST_INFO.pInfo)
+    const hasProtocol = start !== -1 && bytes.readUInt32LE(at + HTTP_REQUEST_INFO.InfoLength) >= 4
+    if (hasProtocol && start + 4 <= block.byteLength) return PROTOCOLS.get(bytes.readUInt32LE(start)) ?? ''
+  }
+  return ''
+}
+
+/** Where in the block a pointer that need not be aligned leads; -1 for NULL or elsewhere. */
+function targetOf(block: MemoryBlock, pointer: number): number {
+  const low = block.bytes.readUInt32LE(pointer)
+  if (low === 0 && block.bytes.readUInt32LE(pointer + 4) === 0) return -1
+  const target = (low - block.low) >>> 0
+  return target < block.byteLength ? target : -1
 }
 
 /** Only newer releases of Windows tell. */

@@ -120,8 +120,9 @@ test('many small writes of one turn leave in a few calls', async () => {
   })
   await listen()
   expect(await ask()).toBe('ab'.repeat(100))
+  // The head with the first piece, the others, and at most one more for what was written while a call was under way.
   const sends = (calls.get('HttpSendHttpResponse') ?? 0) + (calls.get('HttpSendResponseEntityBody') ?? 0)
-  expect(sends).toBeLessThan(100)
+  expect(sends).toBeLessThanOrEqual(3)
 })
 
 test('a response with a cache policy is asked of the app once, until it is flushed', async () => {
@@ -147,6 +148,20 @@ test('an app sees the certificate of its client on req.socket', async () => {
   })
   await listen()
   expect(JSON.parse(await ask())).toEqual([true, true, 'shop.example', new X509Certificate(cert).fingerprint256])
+})
+
+test('an app can ask a client for its certificate, as with node:tls', async () => {
+  const { cert } = selfSigned(['client.example'])
+  machine.tls.set(port, new PretendedTls(new X509Certificate(cert).raw, '', 0, true))
+  server.on('request', (req, res) => {
+    const socket = req.socket as TLSSocket
+    const before = [socket.authorized, socket.getPeerX509Certificate()?.fingerprint256 ?? null]
+    socket.renegotiate({ requestCert: true }, (error) => {
+      res.end(JSON.stringify([error, ...before, socket.authorized, socket.getPeerX509Certificate()!.fingerprint256]))
+    })
+  })
+  await listen()
+  expect(JSON.parse(await ask())).toEqual([null, false, null, true, new X509Certificate(cert).fingerprint256])
 })
 
 test('a connection whose requests are answered at once is not watched', async () => {

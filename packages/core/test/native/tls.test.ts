@@ -14,7 +14,11 @@ import type { Whims } from './double/whims.ts'
 const DER = new X509Certificate(selfSigned(['client.example']).cert).raw
 
 /** What a backend tells of the connection of one request. */
-async function connectionOf(tls: PretendedTls | null, whims: Partial<Whims> = {}): Promise<QueueConnection> {
+async function connectionOf(
+  tls: PretendedTls | null,
+  whims: Partial<Whims> = {},
+  use: (connection: QueueConnection, machine: Machine) => Promise<unknown> = () => Promise.resolve(),
+): Promise<QueueConnection> {
   await using machine = new Machine(whims)
   const backend = new NativeBackend({ load: () => machine.start().api })
   const port = await freePort()
@@ -24,7 +28,7 @@ async function connectionOf(tls: PretendedTls | null, whims: Partial<Whims> = {}
   const queue = await backend.open(UrlPrefix.parse(`http://localhost:${port}/`), {
     onRequest(exchange) {
       found = exchange.connection
-      exchange.sendResponse(200, 'OK', '', 0, 0, null, null, true)
+      void use(found, machine).finally(() => exchange.sendResponse(200, 'OK', '', 0, 0, null, null, true))
     },
     onBody: nothing,
     onBodyEnd: nothing,
@@ -70,4 +74,35 @@ test('a client without a certificate is not authorized, and nothing is wrong', a
 test('a Windows that does not tell the server name tells the rest', async () => {
   const { tls } = await connectionOf(new PretendedTls(DER, 'shop.example'), { isRecent: false })
   expect(tls).toMatchObject({ authorized: true, servername: false })
+})
+
+test('TLS has the version that Windows tells, where it does', async () => {
+  expect(await connectionOf(new PretendedTls(DER, ''))).toMatchObject({ tls: { protocol: 'TLSv1.3' } })
+  expect(await connectionOf(new PretendedTls(DER, ''), { isRecent: false })).toMatchObject({ tls: { protocol: '' } })
+})
+
+test.each([
+  ['done at once', { atOnce: 1 }],
+  ['done later', { atOnce: 0 }],
+])('a client that has shown no certificate can be asked for one, %s', async (_, whims) => {
+  let asked: unknown
+  const { tls } = await connectionOf(new PretendedTls(DER, 'shop.example', 0, true), whims, async (connection) => {
+    expect(connection.tls).toMatchObject({ authorized: false, peerCertificates: [] })
+    asked = await connection.requestCertificate!()
+  })
+  expect(tls).toMatchObject({ authorized: true, authorizationError: null, peerCertificates: [DER] })
+  expect(asked).toBe(tls)
+})
+
+test('a certificate that is larger than expected is received whole', async () => {
+  const large = Buffer.alloc(20_000, 'certificate')
+  const { tls } = await connectionOf(new PretendedTls(large, '', 0, true), {}, (connection) =>
+    connection.requestCertificate!(),
+  )
+  expect(tls!.peerCertificates).toEqual([large])
+})
+
+test('a client that has none to show stays without', async () => {
+  const { tls } = await connectionOf(new PretendedTls(null, ''), {}, (connection) => connection.requestCertificate!())
+  expect(tls).toMatchObject({ authorized: false, authorizationError: null, peerCertificates: [] })
 })

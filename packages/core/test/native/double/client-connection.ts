@@ -130,6 +130,8 @@ export class ClientConnection {
     const length = bodyLength(head)
     if (length === undefined) return this.answer(400, 'Bad Request')
     const body = length === 0 ? null : new BodyDecoder(length)
+    // What has come with the head goes along with it (COPY_BODY).
+    if (body !== null) this.#unread = body.push(this.#unread) as Buffer<ArrayBuffer>
     this.#machine.route(this, head, body)
     this.advance()
   }

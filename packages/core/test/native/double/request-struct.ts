@@ -6,6 +6,11 @@ import { valueOf } from './wire-request.ts'
 const V1 = 'HTTP_REQUEST_V1'
 const V2 = 'HTTP_REQUEST_V2'
 const MORE_ENTITY_BODY_EXISTS = 1
+const HTTP2 = 4
+/** HttpRequestInfoTypeSslProtocol: an HTTP_SSL_PROTOCOL_INFO, whose first member is SP_PROT_TLS1_3_SERVER here. */
+const SSL_PROTOCOL_INFO = 2
+const TLS_1_3 = 0x1000
+const UNKNOWN_INFO = 99
 /** Before a piece of the struct that holds pointers. */
 const ALIGNMENT = 8
 
@@ -75,8 +80,9 @@ export function requestImage(request: ServerRequest, address: number, room: numb
   image.reserve(sizeOf(V2))
   image.u64(offsetOf(V1, 'ConnectionId'), connection.id)
   image.u64(offsetOf(V1, 'RequestId'), request.id)
-  image.u16(offsetOf(V1, 'Version'), 1)
-  image.u16(offsetOf(V1, 'Version') + 2, head.minorVersion)
+  const { isMultiplexed } = request.group.process.machine.whims
+  image.u16(offsetOf(V1, 'Version'), isMultiplexed ? 2 : 1)
+  image.u16(offsetOf(V1, 'Version') + 2, isMultiplexed ? 0 : head.minorVersion)
   image.u64(offsetOf(V1, 'BytesReceived'), BigInt(head.byteLength))
   const verb = VERBS.indexOf(head.method, VERB_UNKNOWN + 2)
   image.u32(offsetOf(V1, 'Verb'), verb === -1 ? VERB_UNKNOWN : verb)
@@ -90,19 +96,21 @@ export function requestImage(request: ServerRequest, address: number, room: numb
   writeHeaders(image, request)
   writeCookedUrl(image, request)
   connection.tls?.write(image)
-  if (request.group.process.machine.whims.isRecent) writeUnknownInfo(image)
+  if (request.group.process.machine.whims.isRecent) writeInfos(image, connection.tls !== undefined)
   const fixedLength = image.bytes.length
   // The fixed part must fit whatever becomes of the body.
-  const left = room - Math.ceil(fixedLength / ALIGNMENT) * ALIGNMENT - sizeOf('HTTP_DATA_CHUNK')
+  const left = room - Math.ceil(fixedLength / ALIGNMENT) * ALIGNMENT - 2 * sizeOf('HTTP_DATA_CHUNK')
   const piece = copiesBody && body !== null && left > 0 ? Buffer.concat(body.pieces).subarray(0, left) : Buffer.alloc(0)
   if (piece.length > 0) writeChunk(image, piece)
   const isWholeBody = body === null || (body.isEnded && piece.length === body.decodedBytes)
-  image.u32(offsetOf(V1, 'Flags'), isWholeBody ? 0 : MORE_ENTITY_BODY_EXISTS)
+  image.u32(offsetOf(V1, 'Flags'), (isWholeBody ? 0 : MORE_ENTITY_BODY_EXISTS) | (isMultiplexed ? HTTP2 : 0))
   return { bytes: image.bytes, length: image.bytes.length, bodyBytes: piece.length }
 }
 
-function writeAddresses(image: Image, { connection: { socket, port } }: ServerRequest): void {
+function writeAddresses(image: Image, { connection: { socket, port }, group }: ServerRequest): void {
+  const { isIpv6 } = group.process.machine.whims
   const write = (address: string, number: number): number => {
+    if (isIpv6) return writeMapped(image, address, number)
     const at = image.reserve(sizeOf('SOCKADDR_IN'))
     image.u16(at + offsetOf('SOCKADDR_IN', 'sin_family'), 2)
     const bytes = [number >> 8, number & 255, ...address.split('.').map(Number)]
@@ -114,6 +122,16 @@ function writeAddresses(image: Image, { connection: { socket, port } }: ServerRe
   const remote = write(socket.remoteAddress ?? '127.0.0.1', socket.remotePort ?? 1)
   image.point(at + offsetOf('HTTP_TRANSPORT_ADDRESS', 'pRemoteAddress'), remote)
   image.point(at + offsetOf('HTTP_TRANSPORT_ADDRESS', 'pLocalAddress'), write('127.0.0.1', port))
+}
+
+/** An IPv4 address as IPv6 has it. */
+function writeMapped(image: Image, address: string, number: number): number {
+  const at = image.reserve(sizeOf('SOCKADDR_IN6'))
+  image.u16(at + offsetOf('SOCKADDR_IN6', 'sin6_family'), 23)
+  image.bytes.writeUInt16BE(number, at + offsetOf('SOCKADDR_IN6', 'sin6_port'))
+  const bytes = [...Array<number>(10).fill(0), 0xff, 0xff, ...address.split('.').map(Number)]
+  Buffer.from(bytes).copy(image.bytes, at + offsetOf('SOCKADDR_IN6', 'sin6_addr'))
+  return at
 }
 
 function writeHeaders(image: Image, { head }: ServerRequest): void {
@@ -168,33 +186,49 @@ function writeCookedUrl(image: Image, { head, connection: { port } }: ServerRequ
 }
 
 /** Newer releases add types of information: a reader must skip what it does not know. */
-function writeUnknownInfo(image: Image): void {
-  const data = image.append(Buffer.alloc(24, 0xee), ALIGNMENT)
-  const info = image.reserve(sizeOf('HTTP_REQUEST_INFO'))
-  image.u32(info + offsetOf('HTTP_REQUEST_INFO', 'InfoType'), 99)
-  image.u32(info + offsetOf('HTTP_REQUEST_INFO', 'InfoLength'), 24)
-  image.point(info + offsetOf('HTTP_REQUEST_INFO', 'pInfo'), data)
-  image.u16(offsetOf(V2, 'RequestInfoCount'), 1)
-  image.point(offsetOf(V2, 'pRequestInfo'), info)
+function writeInfos(image: Image, isTls: boolean): void {
+  const infos: [type: number, data: Buffer][] = [[UNKNOWN_INFO, Buffer.alloc(24, 0xee)]]
+  const protocol = Buffer.alloc(28)
+  protocol.writeUInt32LE(TLS_1_3)
+  if (isTls) infos.push([SSL_PROTOCOL_INFO, protocol])
+  const size = sizeOf('HTTP_REQUEST_INFO')
+  const array = image.reserve(infos.length * size)
+  for (const [index, [type, data]] of infos.entries()) {
+    const info = array + index * size
+    image.u32(info + offsetOf('HTTP_REQUEST_INFO', 'InfoType'), type)
+    image.u32(info + offsetOf('HTTP_REQUEST_INFO', 'InfoLength'), data.length)
+    image.point(info + offsetOf('HTTP_REQUEST_INFO', 'pInfo'), image.append(data, ALIGNMENT))
+  }
+  image.u16(offsetOf(V2, 'RequestInfoCount'), infos.length)
+  image.point(offsetOf(V2, 'pRequestInfo'), array)
 }
 
 function writeChunk(image: Image, piece: Buffer): void {
-  const chunk = image.reserve(sizeOf('HTTP_DATA_CHUNK'))
-  image.u32(chunk + offsetOf('HTTP_DATA_CHUNK', 'FromMemory.BufferLength'), piece.length)
-  image.point(chunk + offsetOf('HTTP_DATA_CHUNK', 'FromMemory.pBuffer'), image.append(piece))
-  image.u16(offsetOf(V1, 'EntityChunkCount'), 1)
-  image.point(offsetOf(V1, 'pEntityChunks'), chunk)
+  // Nothing says that it is one chunk.
+  const size = sizeOf('HTTP_DATA_CHUNK')
+  const parts = piece.length === 1 ? [piece] : [piece.subarray(0, 1), piece.subarray(1)]
+  const chunks = image.reserve(parts.length * size)
+  for (const [index, part] of parts.entries()) {
+    const chunk = chunks + index * size
+    image.u32(chunk + offsetOf('HTTP_DATA_CHUNK', 'FromMemory.BufferLength'), part.length)
+    image.point(chunk + offsetOf('HTTP_DATA_CHUNK', 'FromMemory.pBuffer'), image.append(part))
+  }
+  image.u16(offsetOf(V1, 'EntityChunkCount'), parts.length)
+  image.point(offsetOf(V1, 'pEntityChunks'), chunks)
 }
 
 /** A port on which the double pretends that TLS was spoken; the wire stays plain, only the structs tell. */
 export class PretendedTls {
   readonly certificate: Buffer | null
+  /** The client shows it only when it is asked again (HttpReceiveClientCertificate). */
+  readonly isWithheld: boolean
   readonly serverName: string
   /** CertFlags: what is wrong with the certificate, 0 for nothing. */
   readonly problem: number
 
-  constructor(certificate: Buffer | null, serverName: string, problem = 0) {
+  constructor(certificate: Buffer | null, serverName: string, problem = 0, isWithheld = false) {
     this.certificate = certificate
+    this.isWithheld = isWithheld
     this.serverName = serverName
     this.problem = problem
   }
@@ -204,7 +238,7 @@ export class PretendedTls {
     image.u16(info + offsetOf('HTTP_SSL_INFO', 'ServerCertKeySize'), 2048)
     image.u16(info + offsetOf('HTTP_SSL_INFO', 'ConnectionKeySize'), 256)
     image.point(offsetOf(V1, 'pSslInfo'), info)
-    if (this.certificate === null) return
+    if (this.certificate === null || this.isWithheld) return
     image.u32(info + offsetOf('HTTP_SSL_INFO', 'SslClientCertNegotiated'), 1)
     const client = image.reserve(sizeOf('HTTP_SSL_CLIENT_CERT_INFO'))
     image.point(info + offsetOf('HTTP_SSL_INFO', 'pClientCertInfo'), client)

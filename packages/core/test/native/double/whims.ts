@@ -6,12 +6,30 @@ export interface Whims {
   shuffles: boolean
   /** HttpIsFeatureSupported(HttpFeatureResponseTrailers). */
   hasTrailers: boolean
+  /** Of HTTP/2, which the wire does not speak here: the structs say so, and the kernel frames bodies by itself. */
+  isMultiplexed: boolean
+  /** Clients' addresses are told as IPv6. */
+  isIpv6: boolean
+  /** SetFileCompletionNotificationModes works; where it does not, a completion is queued although the call returned 0. */
+  canSkip: boolean
+  /** A completion is queued although the call returned 0 and the handle skips those. */
+  postsAnyway: boolean
   /** Functions that came with Windows 10 are there. */
   isRecent: boolean
   seed: number
 }
 
-export const DEFAULT_WHIMS: Whims = { atOnce: 0.5, shuffles: true, hasTrailers: true, isRecent: true, seed: 1 }
+export const DEFAULT_WHIMS: Whims = {
+  atOnce: 0.5,
+  shuffles: true,
+  hasTrailers: true,
+  isMultiplexed: false,
+  isIpv6: false,
+  canSkip: true,
+  postsAnyway: false,
+  isRecent: true,
+  seed: 1,
+}
 
 /** Mulberry32: small, and the same everywhere. */
 export class Dice {

@@ -52,6 +52,15 @@ export class BodyReader implements CompletionTarget {
     this.#credit -= bytes
   }
 
+  /** Nothing is read until {@link release}, which reads nothing by itself either. */
+  hold(): void {
+    this.#isPumping = true
+  }
+
+  release(): void {
+    this.#isPumping = false
+  }
+
   grant(bytes: number): void {
     this.#credit += bytes
     this.pump()

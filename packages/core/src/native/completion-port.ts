@@ -128,7 +128,14 @@ export class CompletionPort {
       const target = this.#pool.complete(address)
       if (target === null) continue
       const status = win32StatusOf(u32[(at + OVERLAPPED_ENTRY.Internal) >>> 2]!)
-      target.onCompletion(status, u32[(at + OVERLAPPED_ENTRY.dwNumberOfBytesTransferred) >>> 2]!)
+      try {
+        target.onCompletion(status, u32[(at + OVERLAPPED_ENTRY.dwNumberOfBytesTransferred) >>> 2]!)
+      } catch (error) {
+        // Nobody may throw here; if somebody does, the completions behind his are not lost, nor the waiting.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
     }
   }
 

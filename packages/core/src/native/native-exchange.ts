@@ -93,14 +93,18 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   /** Delivers what came of the body with the head, and begins to read the rest. */
   startBody(pieces: Buffer[], hasMore: boolean): void {
     if (this.#isBodyDone) return
-    if (hasMore) this.#reader = new BodyReader(this.#io, this.queue.handle, this)
+    const reader = hasMore ? new BodyReader(this.#io, this.queue.handle, this) : null
+    this.#reader = reader
+    // A listener may grant from within `onBody`: what is read then comes behind all of these.
+    reader?.hold()
     for (const piece of pieces) {
-      this.#reader?.spend(piece.length)
+      reader?.spend(piece.length)
       if (!this.#isBodyDone && !this.#isDiscarding) this.queue.listener.onBody(this, piece)
     }
-    if (this.#reader === null) this.onBodyEnd()
+    reader?.release()
+    if (reader === null) this.onBodyEnd()
     // Reading makes HTTP.SYS say `100 Continue`, which the app may not want.
-    else if (this.expectation !== 1) this.#reader.pump()
+    else if (this.expectation !== 1 || this.#isDiscarding) reader.pump()
   }
 
   grantBody(bytes: number): void {
@@ -226,7 +230,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     }
   }
 
-  onLengthBroken(): void {
+  onUnsendable(): void {
     this.#breakOff()
     this.#sender.abort()
     this.onDisconnected()

@@ -1,3 +1,4 @@
+import { STATUS_PENDING } from './constants.ts'
 import { OVERLAPPED } from './layout.ts'
 import { MemoryBlock } from './memory-block.ts'
 import type { Address, NativeMemory, Win32Status } from './win32-api.ts'
@@ -45,6 +46,12 @@ export class Overlapped {
     this.#block.u32.fill(0, this.#offset >>> 2, (this.#offset + STRIDE_BYTES) >>> 2)
   }
 
+  /** Whether Windows has said in it how the operation ended. @see HasOverlappedIoCompleted */
+  get hasOutcome(): boolean {
+    // SAFETY: aligned, and our own memory; Windows writes the field once, before it queues the completion.
+    return this.#block.u32[(this.#offset + OVERLAPPED.Internal) >>> 2] !== STATUS_PENDING
+  }
+
   /** Windows is done with it; returns whose operation it was. */
   end(): CompletionTarget {
     const target = this.#target
@@ -66,8 +73,8 @@ export class Overlapped {
 /**
  * All OVERLAPPEDs of the process, found by their addresses.
  *
- * The one that has been idle longest is taken first, so that a completion which nobody expects any more, for an operation that
- * had ended at once, meets an idle one and is ignored.
+ * A completion that nobody expects any more, for an operation that had ended at once, is ignored: the one that has been idle longest
+ * is taken first, so that it mostly meets an idle one; else one whose outcome is still open.
  */
 export class OverlappedPool {
   readonly #memory: NativeMemory
@@ -97,10 +104,11 @@ export class OverlappedPool {
     return overlapped
   }
 
-  /** Ends an operation, and returns whose it was; null for an address of nobody's, or of an operation that has ended before. */
+  /** Ends an operation, and returns whose it was; null for an address of nobody's, or when the completion is of an earlier one. */
   complete(address: Address): CompletionTarget | null {
     const overlapped = this.#byAddress.get(address)
-    return overlapped === undefined || !overlapped.isInFlight ? null : this.end(overlapped)
+    const isExpected = overlapped !== undefined && overlapped.isInFlight && overlapped.hasOutcome
+    return isExpected ? this.end(overlapped) : null
   }
 
   /** Ends an operation that needs no completion: the call was done at once, or was refused. */

@@ -3,6 +3,7 @@ import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { ExchangeListener } from '../queue/exchange.ts'
 import { HTTP_FLUSH_RESPONSE_FLAG_RECURSIVE } from './constants.ts'
 import type { IoContext } from './io-context.ts'
+import { HTTP_REQUEST } from './layout.ts'
 import type { MemoryBlock } from './memory-block.ts'
 import { NativeExchange } from './native-exchange.ts'
 import type { ExchangeHome } from './native-exchange.ts'
@@ -129,15 +130,19 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
   }
 
   onReceived(block: MemoryBlock): void {
-    const queue = this.#claims[this.#turn++ % this.#claims.length]!
+    const queue = this.#claims[this.#turn++ % this.#claims.length]
     let request
     let pieces
     try {
+      // Claims stay until no receive is under way.
+      if (queue === undefined) throw new Error('a request arrived for nobody')
       request = decodeRequest(block)
       pieces = request.hasBody ? copyEntityChunks(block) : NO_PIECES
     } catch (error) {
-      // Not of this world: neither HTTP.SYS nor a client can cause it. The request is left to the kernel's timeout.
+      // Not of this world: neither HTTP.SYS nor a client can cause it.
       debug('%s', error)
+      // SAFETY: the receive is over, and the id is a constant of the struct.
+      this.#io.api.http.HttpCancelHttpRequest?.(this.handle.handle, block.readId(HTTP_REQUEST.RequestId), 0)
       return
     }
     const { connections } = this.#io
@@ -150,16 +155,11 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
   }
 
   onReceiveBroken(error: Error): void {
-    const claims = this.#claims.splice(0)
-    this.#state = 'draining'
-    this.#isStopped = true
-    this.#stopped = Promise.resolve()
+    const claims = [...this.#claims]
     this.#home.onLeaving(this)
-    for (const queue of claims) {
-      this.#letGo(queue)
-      queue.listener.onQueueLost(queue, error)
-    }
-    this.#closeIfDone()
+    // The other receives are still Windows': the handle, the slabs and what keeps the port awake stay until they are back.
+    void this.#stop(false)
+    for (const queue of claims) queue.listener.onQueueLost(queue, error)
   }
 
   onExchangeClosed(_exchange: NativeExchange): void {

@@ -34,7 +34,7 @@ export interface ReceiveSink {
  * Keeps receives outstanding on one queue.
  *
  * running ──stop──▶ draining ──all receives are back──▶ stopped
- * running ──the queue fails──▶ broken
+ * running ──the queue fails──▶ broken ──all receives are back──▶ stopped
  *
  * Stopping loses nothing: a receive that was cancelled too late brings its request, which is delivered; with `isLast`, what HTTP.SYS
  * still holds for the queue is received as well.
@@ -70,8 +70,8 @@ export class ReceiveLoop {
 
   /** Resolves when no receive is under way and everything that was received has been delivered. */
   stop(isLast: boolean): Promise<void> {
-    if (this.#state === 'broken' || this.#state === 'stopped') return Promise.resolve()
-    this.#state = 'draining'
+    if (this.#state === 'stopped') return Promise.resolve()
+    if (this.#state === 'running') this.#state = 'draining'
     this.#isLast = isLast
     return new Promise((resolve) => {
       this.#onStopped = resolve
@@ -87,10 +87,13 @@ export class ReceiveLoop {
 
   /** Receives until Windows has nothing at hand. */
   #pump(slab: Slab): void {
+    // The queue's handle is closed, or will be: its number may be another object's.
+    if (this.#state === 'broken') return
     do {
       if (this.#inARow >= MAX_IN_A_ROW) return this.#stall(slab)
       const overlapped = this.#io.port.begin(slab)
-      // SAFETY: slab and OVERLAPPED stay until the completion.
+      // SAFETY: the slab's block is freed by `shrink` and `free` alone, which run when the slab has no OVERLAPPED in flight, and by
+      // `grow` after the receive; the OVERLAPPED belongs to Windows until `onCompletion` or `endAtOnce`. Both outlive the call.
       const status = this.#io.api.http.HttpReceiveHttpRequest(
         this.#queue.handle,
         slab.requestId,
@@ -142,6 +145,7 @@ export class ReceiveLoop {
   #grow(slab: Slab, bytes: number): boolean {
     // SAFETY: the receive is over; HTTP.SYS fills in the fixed part of the struct even when the rest does not fit.
     const id = slab.block.readId(HTTP_REQUEST.RequestId)
+    if (this.#state === 'broken') return false
     if (bytes <= slab.block.byteLength || bytes > MAX_SLAB_BYTES) return this.#onFailure(slab, ERROR_MORE_DATA)
     slab.grow(new MemoryBlock(this.#io.api.memory, bytes))
     slab.requestId = id
@@ -189,10 +193,10 @@ export class ReceiveLoop {
   }
 
   #checkStopped(): void {
-    if (this.#state !== 'draining' || this.#stalled.length > 0 || this.#delivering > 0) return
+    if (this.#state === 'running' || this.#stalled.length > 0 || this.#delivering > 0) return
     for (const slab of this.#slabs) if (slab.overlapped !== null) return
     this.#state = 'stopped'
-    // Nothing is under way, so the memory can go.
+    // SAFETY: no slab has an OVERLAPPED in flight and none is being delivered, so nobody knows the memory any more.
     for (const slab of this.#slabs.splice(0)) slab.free()
     this.#onStopped()
   }

@@ -45,6 +45,8 @@ const CONNECTION_LENGTH = 'Connection'.length
 
 /** A number that no header has: it goes out as an unknown one. */
 const UNKNOWN = -1
+/** Lengths of texts are USHORTs. */
+const MAX_TEXT_BYTES = 0xffff
 
 /** Of each field line: known id or UNKNOWN, name's and value's start and length, in the text. */
 const LINE_SLOTS = 5
@@ -66,14 +68,15 @@ export class ResponseEncoder {
   }
 
   /**
-   * Writes a head.
+   * Writes a head; null when a text of it is longer than HTTP.SYS can be told.
    *
    * @param fields - complete lines, one byte a character
    * @param bodyBytes - how much room there must be for the body, at `bodyStart`
    */
-  encode(status: number, reason: string, fields: string, framing: Framing, bodyBytes: number): MemoryBlock {
+  encode(status: number, reason: string, fields: string, framing: Framing, bodyBytes: number): MemoryBlock | null {
     const phrase = reason === '' ? (STATUS_CODES[status] ?? '') : reason
-    const { count, unknownCount } = readLines(fields)
+    const { count, unknownCount, longest } = readLines(fields)
+    if (longest > MAX_TEXT_BYTES || phrase.length > MAX_TEXT_BYTES) return null
     const lengthText = framing.contentLength < 0 ? '' : String(framing.contentLength)
     const added = framing.connection === 'upgrade' ? CONNECTION_UPGRADE : framing.connection === 'close' ? CLOSE : ''
     const chunked = framing.isChunked ? CHUNKED : ''
@@ -125,6 +128,7 @@ export class ResponseEncoder {
 /** Makes the body at `start` the response's one data chunk. */
 export function putBody(block: MemoryBlock, start: number, length: number): void {
   if (length === 0) return
+  // SAFETY: of `encode`'s block, which is idle until the send.
   putChunk(block, CHUNK_START, start, length)
   block.u16[HTTP_RESPONSE.EntityChunkCount >>> 1] = 1
   block.putPointer(HTTP_RESPONSE.pEntityChunks, CHUNK_START)
@@ -133,6 +137,7 @@ export function putBody(block: MemoryBlock, start: number, length: number): void
 /** Writes how long HTTP.SYS may answer with the response; at {@link POLICY_START}. */
 export function putCachePolicy(block: MemoryBlock, secondsToLive: number): void {
   const isTimed = secondsToLive !== UNTIL_INVALIDATED
+  // SAFETY: of `encode`'s block, which has room for it between struct and text, and is idle until the send.
   block.u32[(POLICY_START + HTTP_CACHE_POLICY.Policy) >>> 2] = isTimed
     ? HttpCachePolicyTimeToLive
     : HttpCachePolicyUserInvalidates
@@ -141,6 +146,7 @@ export function putCachePolicy(block: MemoryBlock, secondsToLive: number): void 
 
 /** Writes a data chunk for bytes of the same block. */
 export function putChunk(block: MemoryBlock, at: number, start: number, length: number): void {
+  // SAFETY: an idle block; `at` and what lies from `start` on are inside, as callers have laid it out.
   block.u32[(at + HTTP_DATA_CHUNK.DataChunkType) >>> 2] = HttpDataChunkFromMemory
   block.putPointer(at + HTTP_DATA_CHUNK['FromMemory.pBuffer'], start)
   block.u32[(at + HTTP_DATA_CHUNK['FromMemory.BufferLength']) >>> 2] = length
@@ -148,6 +154,7 @@ export function putChunk(block: MemoryBlock, at: number, start: number, length: 
 
 function putKnown(block: MemoryBlock, id: number, value: number, length: number): void {
   const at = KNOWN_START + id * HTTP_KNOWN_HEADER.$size
+  // SAFETY: an idle block that begins with the struct, and an id that it has.
   block.u16[(at + HTTP_KNOWN_HEADER.RawValueLength) >>> 1] = length
   block.putPointer(at + HTTP_KNOWN_HEADER.pRawValue, value)
 }
@@ -161,20 +168,22 @@ export function putUnknown(
   value: number,
   valueLength: number,
 ): void {
+  // SAFETY: an idle block; the element and both texts are inside, as callers have laid it out.
   block.u16[(at + HTTP_UNKNOWN_HEADER.NameLength) >>> 1] = nameLength
   block.u16[(at + HTTP_UNKNOWN_HEADER.RawValueLength) >>> 1] = valueLength
   block.putPointer(at + HTTP_UNKNOWN_HEADER.pName, name)
   block.putPointer(at + HTTP_UNKNOWN_HEADER.pRawValue, value)
 }
 
-/** Finds the parts of field lines; the answer's two numbers are of the global table. */
-const found = { count: 0, unknownCount: 0 }
+/** Finds the parts of field lines; the answer's numbers are of the global table. */
+const found = { count: 0, unknownCount: 0, longest: 0 }
 /** The known headers of the response being encoded, one bit each. */
 let seen = 0
 
-function readLines(fields: string): { count: number; unknownCount: number } {
+function readLines(fields: string): typeof found {
   found.count = 0
   found.unknownCount = 0
+  found.longest = 0
   seen = 0
   for (let at = 0; at < fields.length;) {
     const colon = fields.indexOf(':', at)
@@ -191,6 +200,7 @@ function readLines(fields: string): { count: number; unknownCount: number } {
     lines[slot + 3] = valueStart
     lines[slot + 4] = end - valueStart
     if (id === UNKNOWN) found.unknownCount++
+    if (end - at > found.longest) found.longest = end - at
     found.count++
     at = end + 2
   }

@@ -39,8 +39,8 @@ export interface SendHost {
   /** The head of an opaque response has been sent: raw bytes follow. */
   onOpaque(): void
   onSendBroken(status: Win32Status): void
-  /** The app has sent more or less than it had announced. */
-  onLengthBroken(): void
+  /** The app has sent more or less than it had announced, or a field that is too long for HTTP.SYS. */
+  onUnsendable(): void
   /** The last call is done, with whatever outcome. */
   onSendFinished(): void
 }
@@ -72,6 +72,8 @@ export class ResponseSender implements CompletionTarget {
   /** Set while a call is under way. */
   #block: MemoryBlock | null = null
   #isSending = false
+  /** {@link pumpGathered} is due. */
+  #isGathering = false
 
   constructor(io: IoContext, queue: RequestQueueHandle, host: SendHost) {
     this.#io = io
@@ -127,6 +129,10 @@ export class ResponseSender implements CompletionTarget {
     const room = isInline ? length + CHUNK_OVERHEAD_BYTES + LAST_CHUNK.length + 2 : 0
     const { encoder } = this.#io
     const block = encoder.encode(status, reason, fields, head, room)
+    if (block === null) {
+      this.#host.onUnsendable()
+      return false
+    }
     let end = encoder.bodyStart
     if (isInline && length > 0) end = this.#putPiece(block, end, chunk!, encoding, length)
     if (!isInline) this.#enqueue(chunk!, encoding, length)
@@ -165,7 +171,9 @@ export class ResponseSender implements CompletionTarget {
       this.#state = 'ending'
       this.#trailers = trailers
     }
-    this.#pump()
+    // Small pieces of one turn leave together.
+    if (isLast || this.queuedBytes >= PIECE_BYTES) this.#pump()
+    else this.#pumpLater()
     return this.#hasRoom()
   }
 
@@ -187,6 +195,23 @@ export class ResponseSender implements CompletionTarget {
     this.#isSending = false
     this.#endCall(status)
     this.#pump()
+    this.#tellRoom()
+  }
+
+  /** What has gathered at the end of the turn. */
+  pumpGathered(): void {
+    this.#isGathering = false
+    this.#pump()
+    this.#tellRoom()
+  }
+
+  #pumpLater(): void {
+    if (this.#isGathering || this.#isSending) return
+    this.#isGathering = true
+    process.nextTick(pumpGathered, this)
+  }
+
+  #tellRoom(): void {
     if (!this.#hadToWait || this.queuedBytes > 0 || this.#isBroken) return
     this.#hadToWait = false
     this.#host.onSendRoom()
@@ -325,7 +350,7 @@ export class ResponseSender implements CompletionTarget {
     if (this.#framing !== 'length') return true
     this.#remaining -= length
     if (this.#remaining > 0 ? !isLast : this.#remaining === 0) return true
-    this.#host.onLengthBroken()
+    this.#host.onUnsendable()
     return false
   }
 
@@ -335,8 +360,9 @@ export class ResponseSender implements CompletionTarget {
   }
 
   #hasRoom(): boolean {
-    if (this.queuedBytes > 0) this.#hadToWait = true
-    return this.queuedBytes < HIGH_WATER_BYTES
+    if (this.queuedBytes < HIGH_WATER_BYTES) return true
+    this.#hadToWait = true
+    return false
   }
 
   /** Writes a piece with its framing; returns where it ends. */
@@ -358,6 +384,10 @@ export class ResponseSender implements CompletionTarget {
     this.#hasTerminated = true
     return at + block.bytes.write(`${LAST_CHUNK}${this.#trailers}\r\n`, at, 'latin1')
   }
+}
+
+function pumpGathered(sender: ResponseSender): void {
+  sender.pumpGathered()
 }
 
 function byteLength(chunk: Chunk, encoding: BufferEncoding | null): number {

@@ -27,7 +27,8 @@ function readSockaddr(block: MemoryBlock, pointer: number): SocketAddress {
   if (at === -1) return UNKNOWN
   const family = bytes.readUInt16LE(at + SOCKADDR_IN.sin_family)
   const port = bytes.readUInt16BE(at + SOCKADDR_IN.sin_port)
-  if (family === AF_INET) return { address: bytes.subarray(at + 4, at + 8).join('.'), port }
+  if (family === AF_INET)
+    return { address: bytes.subarray(at + SOCKADDR_IN.sin_addr, at + SOCKADDR_IN.sin_addr + 4).join('.'), port }
   if (family !== AF_INET6 || block.offsetOf(pointer, SOCKADDR_IN6.$size) === -1) return UNKNOWN
   const start = at + SOCKADDR_IN6.sin6_addr
   return { address: ipv6Text(bytes.subarray(start, start + 16)), port }

@@ -102,8 +102,9 @@ export class UrlGroup {
 
   #set(property: number, bytes: number, write: (block: MemoryBlock) => void, isOptional = false): void {
     const block = new MemoryBlock(this.#api.memory, bytes)
+    // SAFETY: nobody but us knows the block while it is written to, at constants of the struct that it is for; the call reads it and
+    // returns, and nothing of it is kept.
     write(block)
-    // SAFETY: the call reads the block and returns; nothing of it is kept.
     const status = this.#api.http.HttpSetUrlGroupProperty(
       this.#id,
       property,

@@ -10,6 +10,9 @@ import { Owner } from './owner.ts'
 
 process.setMaxListeners(0)
 
+/** The machine may do other things beside. */
+const PATIENCE = { interval: 5, timeout: 60_000 }
+
 /** Lets the users that run as a network service in. */
 const NETWORK_SERVICE = 'D:(A;;GA;;;NS)'
 
@@ -47,7 +50,7 @@ async function scene(sddl?: string, settings: UrlPrefixOptions = {}) {
     controller,
     async [Symbol.asyncDispose]() {
       controller.release()
-      await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+      await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
       await machine[Symbol.asyncDispose]()
     },
   }
@@ -80,7 +83,7 @@ test('while no worker is there, requests wait for the next one', async () => {
   expect(await ask(port)).toBe('first')
   await first.shutdown()
   const waiting = Promise.all([ask(port), ask(port), ask(port)])
-  await vi.waitFor(() => expect([...machine.queues.values()][0]!.waiting).toHaveLength(3), { interval: 5 })
+  await vi.waitFor(() => expect([...machine.queues.values()][0]!.waiting).toHaveLength(3), PATIENCE)
   const second = await new Owner(machine, 'second').listen(port, 'attach')
   expect(await waiting).toEqual(['second', 'second', 'second'])
   await second.shutdown()
@@ -93,7 +96,7 @@ test('a worker that dies takes only what it had received with it', async () => {
   first.keeps = true
   await first.listen(port, 'attach')
   const lost = ask(port)
-  await vi.waitFor(() => expect(first.kept).toHaveLength(1), { interval: 5 })
+  await vi.waitFor(() => expect(first.kept).toHaveLength(1), PATIENCE)
   machine.processes[1]!.kill()
   expect(await lost).toBe('0')
   const waiting = ask(port)
@@ -106,7 +109,7 @@ test('the settings are the controller’s', async () => {
   await using here = await scene(undefined, { queueLength: 2, verbosity503: 'limited' })
   const { machine, port } = here
   const waiting = [ask(port), ask(port)]
-  await vi.waitFor(() => expect([...machine.queues.values()][0]!.waiting).toHaveLength(2), { interval: 5 })
+  await vi.waitFor(() => expect([...machine.queues.values()][0]!.waiting).toHaveLength(2), PATIENCE)
   expect(await ask(port)).toBe('503')
   const worker = await new Owner(machine, 'worker').listen(port, 'attach')
   expect(await Promise.all(waiting)).toEqual(['worker', 'worker'])
@@ -136,7 +139,7 @@ test('workers go on when the controller ends, and one of them has the URLs then'
   const { machine, port, controller } = here
   const worker = await new Owner(machine, 'worker').listen(port, 'attach')
   controller.release()
-  await vi.waitFor(async () => expect(await ask(port)).toBe('worker'), { interval: 10 })
+  await vi.waitFor(async () => expect(await ask(port)).toBe('worker'), PATIENCE)
   await worker.shutdown()
   await here[Symbol.asyncDispose]()
 })

@@ -22,7 +22,7 @@ test('a second process attaches to the queue of the first, and both get requests
   for (let count = 0; count < 40; count++) answers.add(await ask(port))
   expect([...answers].toSorted()).toEqual(['first', 'second'])
   for (const queue of queues) await queue.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
 })
 
 test('an attached process goes on with the prefix when the one that made the queue closes', async () => {
@@ -32,9 +32,9 @@ test('an attached process goes on with the prefix when the one that made the que
   const queue = await first.listen(port, 'create')
   const attached = await second.listen(port, 'attach')
   await queue.shutdown()
-  await vi.waitFor(async () => expect(await ask(port)).toBe('second'), { interval: 10 })
+  await vi.waitFor(async () => expect(await ask(port)).toBe('second'), { interval: 10, timeout: 60_000 })
   await attached.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
 })
 
 test('an attached process goes on with the prefix when the one that made the queue dies', async () => {
@@ -44,7 +44,7 @@ test('an attached process goes on with the prefix when the one that made the que
   await first.listen(port, 'create')
   const attached = await second.listen(port, 'attach')
   machine.processes[0]!.kill()
-  await vi.waitFor(async () => expect(await ask(port)).toBe('second'), { interval: 10 })
+  await vi.waitFor(async () => expect(await ask(port)).toBe('second'), { interval: 10, timeout: 60_000 })
   await attached.shutdown()
 })
 
@@ -59,7 +59,7 @@ test('create and takeover are refused while another process has the prefix', asy
   }
   expect(await ask(port)).toBe('first')
   await queue.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
 })
 
 test('a prefix can be claimed again while the process that closed it finishes a response', async () => {
@@ -69,12 +69,12 @@ test('a prefix can be claimed again while the process that closed it finishes a 
   first.keeps = true
   const queue = await first.listen(port, 'create')
   const client = await WireClient.send(port, { path: '/1/' })
-  await vi.waitFor(() => expect(first.kept).toHaveLength(1), { interval: 5 })
+  await vi.waitFor(() => expect(first.kept).toHaveLength(1), { interval: 5, timeout: 60_000 })
   await queue.shutdown()
   const next = await new Owner(machine, 'next').listen(port, 'attach')
   expect(await ask(port)).toBe('next')
   first.answer(first.kept[0]!)
   expect((await client.response({ complete: true })).body.toString()).toBe('first')
   await next.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
 })

@@ -45,7 +45,7 @@ afterEach(async () => {
   server.close()
   server.closeAllConnections()
   agent.destroy()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
   await machine[Symbol.asyncDispose]()
 })
 

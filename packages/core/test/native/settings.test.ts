@@ -105,7 +105,7 @@ async function oneTooMany(options: UrlPrefixOptions, others: number): Promise<st
     return client
   }
   for (let count = 0; count < others; count++) await request()
-  await vi.waitFor(() => expect(machine.requestCount).toBe(others), { interval: 5 })
+  await vi.waitFor(() => expect(machine.requestCount).toBe(others), { interval: 5, timeout: 60_000 })
   const answer = await (await request()).untilEnd()
   for (const client of clients) client[Symbol.dispose]()
   return answer.split('\r\n')[0]!

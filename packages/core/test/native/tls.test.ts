@@ -42,7 +42,7 @@ async function connectionOf(
   const client = await WireClient.send(port, { path: '/' })
   await client.response({ complete: true })
   await queue.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
   return found!
 }
 

@@ -36,22 +36,28 @@ export class CompletionPort {
   readonly #packets: Packet[] = []
   #waiter: Waiter | null = null
   #isWaking = false
-  /** Looks at a packet before it is queued; returns whether it is lost. For tests that break things on purpose. */
-  drops: (packet: Packet) => boolean = () => false
+  readonly #drops: (packet: Packet) => boolean
 
-  constructor(memory: TrackedMemory, ledger: Ledger, dice: Dice, whims: Whims) {
+  /** @param drops - whether a packet is lost */
+  constructor(memory: TrackedMemory, ledger: Ledger, dice: Dice, whims: Whims, drops: (packet: Packet) => boolean) {
     this.#memory = memory
     this.#ledger = ledger
     this.#dice = dice
     this.#whims = whims
+    this.#drops = drops
   }
 
   get isWaiting(): boolean {
     return this.#waiter !== null
   }
 
+  /** Whether the completion of an operation waits here to be taken. */
+  has(operation: Operation): boolean {
+    return this.#packets.some((packet) => packet.operation === operation)
+  }
+
   post(packet: Packet): void {
-    if (this.drops(packet)) return
+    if (this.#drops(packet)) return
     this.#packets.push(packet)
     this.#wakeSoon()
   }
@@ -97,7 +103,11 @@ export class CompletionPort {
       this.#memory.unpin(waiter.entries)
       this.#memory.unpin(waiter.removed)
       this.#write(waiter.entries.bytes, waiter.removed.bytes)
-      waiter.onCompletions(1)
+      try {
+        waiter.onCompletions(1)
+      } catch (error) {
+        this.#ledger.report(`the process ended with an exception: ${String(error)}`)
+      }
     })
   }
 

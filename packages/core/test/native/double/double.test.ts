@@ -179,6 +179,17 @@ describe('the double of httpapi.dll', () => {
       driver.process.api.http.HttpCloseRequestQueue(driver.queue)
     },
     'CloseHandle on a request queue': ({ driver }) => driver.process.api.kernel.CloseHandle(driver.queue),
+    'the completion of HttpWaitForDisconnectEx was lost': async ({ driver, slab, machine, client }) => {
+      machine.drops = ({ operation }) => operation?.name === 'HttpWaitForDisconnectEx'
+      const connection = slab.view.readBigUInt64LE(offsetOf('HTTP_REQUEST_V1', 'ConnectionId'))
+      driver.process.api.http.HttpWaitForDisconnectEx!(driver.queue, connection, 0, driver.bytes(32).address)
+      client.socket.resetAndDestroy()
+      while (machine.requestCount > 0) await new Promise((resolve) => setImmediate(resolve))
+    },
+    'SECURITY_ATTRIBUTES of a wrong length': ({ driver }) => {
+      const { address } = driver.bytes(24)
+      driver.process.api.http.HttpCreateRequestQueue(2, 'other', address, 0, driver.bytes(16).address)
+    },
     'a server session was closed before its URL groups': ({ driver }) =>
       driver.process.api.http.HttpCloseServerSession(driver.session),
   }

@@ -91,7 +91,10 @@ export class Operation {
       this.retire()
       return this.status
     }
-    if (this.file.skipsOnSuccess || this.file.port === null) this.retire()
+    if (this.file.skipsOnSuccess || this.file.port === null) {
+      this.retire()
+      if (whims.postsAnyway) this.#queuePacket(undefined)
+    }
     // The completion comes although the call has returned success.
     else this.#post()
     return SUCCESS
@@ -105,13 +108,18 @@ export class Operation {
 
   #post(): void {
     this.#writeOutcome()
+    this.#queuePacket(this)
+  }
+
+  /** @param operation - undefined for a completion of what is over already, whose OVERLAPPED the process may be using again */
+  #queuePacket(operation: Operation | undefined): void {
     // Until its completion is taken, the OVERLAPPED may not be used again.
     this.file.port?.post({
       key: this.file.key,
       overlapped: this.overlapped,
       status: ntStatusOf(this.status),
       bytes: this.bytes,
-      operation: this,
+      operation,
     })
   }
 
@@ -166,8 +174,11 @@ export class OperationTable {
 
   /** When a process is expected to have nothing under way; completions that it has no reason to take may lie in the port. */
   inspect(): void {
-    for (const { name, state } of this.#byOverlapped.values()) {
+    for (const operation of this.#byOverlapped.values()) {
+      const { name, state, file } = operation
       if (state === 'pending') this.#ledger.report(`${name} is still in flight`)
+      if (state === 'posted' && file.port?.has(operation) === false)
+        this.#ledger.report(`the completion of ${name} was lost`)
     }
   }
 }

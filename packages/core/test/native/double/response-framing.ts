@@ -19,6 +19,7 @@ export function framedHead(
   const length = value('content-length')
   const isChunked = value('transfer-encoding')?.toLowerCase() === 'chunked'
   const own: [string, string][] = []
+  const { isMultiplexed } = request.group.process.machine.whims
   if (/[^\x20-\xff]/.test(reason)) report(`a reason phrase with control characters: ${JSON.stringify(reason)}`)
   for (const [name, text] of fields) {
     if (!/^[!#$%&'*+\-.^_`|~\w]+$/.test(name)) report(`a field name that is none: ${JSON.stringify(name)}`)
@@ -34,7 +35,12 @@ export function framedHead(
   else if ((flags & MORE_DATA) === 0 && !isOpaque) {
     request.framing = chunks.body.length
     if (!hasNoBody) own.push(['Content-Length', String(chunks.body.length)])
+  } else if (isMultiplexed) {
+    // The wire of the double is HTTP/1.1, whatever the structs say.
+    request.framing = 'kernel'
+    own.push(['Transfer-Encoding', 'chunked'])
   }
+  if (isMultiplexed && (isChunked || knownIds.has(1))) report('HTTP/1.1 framing in a response over HTTP/2')
   const wantsClose = value('connection')?.toLowerCase() === 'close' || (flags & DISCONNECT) !== 0
   if (wantsClose || clientCloses(request) || (request.framing === 'close' && !isOpaque)) {
     request.closesAfterwards = true

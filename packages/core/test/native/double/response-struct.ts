@@ -88,6 +88,8 @@ export class StructReader {
 
   #unknown(address: number, count: number): [string, string][] {
     return Array.from({ length: count }, (_, index) => {
+      // A count that is wrong is told once, not for each of its elements.
+      if (this.isFaulty) return ['', '']
       const size = sizeOf('HTTP_UNKNOWN_HEADER')
       const bytes = this.#read(address + index * size, size)
       const text = (pointerField: string, lengthField: string): string =>

@@ -88,8 +88,13 @@ function bodyBytes(process: DoubleProcess, request: ServerRequest, chunks: Entit
   if (chunks.hasTrailers) {
     if (!process.machine.whims.hasTrailers) report('a chunk of trailers, which this Windows does not have')
     if (!isLast) report('trailers before the last send')
+    if (request.framing !== 'kernel') report('a chunk of trailers in a response that the kernel does not frame')
+  }
+  if (request.framing === 'kernel') {
+    const size = bytes.length === 0 ? '' : `${bytes.length.toString(16)}\r\n`
     const lines = chunks.trailers.map(([name, value]) => `${name}: ${value}\r\n`)
-    bytes = Buffer.concat([bytes, Buffer.from(`${lines.join('')}\r\n`, 'latin1')])
+    const end = isLast ? `0\r\n${lines.join('')}\r\n` : ''
+    bytes = Buffer.concat([Buffer.from(size), bytes, Buffer.from(size === '' ? end : `\r\n${end}`, 'latin1')])
   }
   request.checkChunks(bytes, isLast, report)
   return bytes

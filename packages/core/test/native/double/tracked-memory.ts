@@ -7,6 +7,8 @@ const GUARD_BYTES = 64
 const GUARD = 0xfd
 /** Freed memory is never given back while a test runs, so that a late write to it shows. */
 const FREED = 0xdd
+const INTACT_GUARD = Buffer.alloc(GUARD_BYTES, GUARD)
+const FREED_BYTES = Buffer.alloc(64 * 1024, FREED)
 /** A buffer that Windows may write to at any time holds this. */
 const IN_FLIGHT = 0xcc
 
@@ -39,6 +41,11 @@ export class TrackedMemory implements NativeMemory {
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
+  }
+
+  /** Blocks that were allocated and not freed. */
+  get liveBlocks(): number {
+    return this.#blocks.reduce((count, { isFreed }) => count + (isFreed ? 0 : 1), 0)
   }
 
   // The process's side
@@ -125,10 +132,10 @@ export class TrackedMemory implements NativeMemory {
   inspect(): void {
     for (const { address, length, whole, bytes, isFreed } of this.#blocks) {
       const guards = [whole.subarray(0, GUARD_BYTES), whole.subarray(GUARD_BYTES + length)]
-      if (guards.some((guard) => guard.some((byte) => byte !== GUARD))) {
+      if (!guards.every((guard) => guard.equals(INTACT_GUARD))) {
         this.#ledger.report(`something was written beside the block at ${hex(address)}`)
       }
-      if (isFreed && bytes.some((byte) => byte !== FREED)) {
+      if (isFreed && !holdsOnly(bytes, FREED_BYTES)) {
         this.#ledger.report(`something was written to freed memory at ${hex(address)}`)
       }
     }
@@ -149,6 +156,15 @@ export class TrackedMemory implements NativeMemory {
     }
     return low
   }
+}
+
+/** Whether bytes are nothing but a pattern repeated; by comparison of whole pieces, since there are many of them to look at. */
+function holdsOnly(bytes: Buffer, pattern: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += pattern.length) {
+    const piece = bytes.subarray(at, at + pattern.length)
+    if (!piece.equals(pattern.subarray(0, piece.length))) return false
+  }
+  return true
 }
 
 function hex(address: number): string {

@@ -1,6 +1,9 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '@httpsys/core/measure'
 import type { Launch } from '../scenario.ts'
+import { certificate } from './certificate.ts'
 import { eight, type Peer, serverCommand } from './peer.ts'
 
 const BROKERS_TIMEOUT_MS = 10_000
@@ -22,11 +25,12 @@ function shared(name: string, title: string, engine: NodeJS.ProcessEnv): Peer {
     routes: true,
     unavailable: () => undefined,
     /** All owners at once, in no order: the first that finds no broker starts it. */
-    start: async (launch, app, { cache }) => {
+    start: async (launch, app, { cache, tls }) => {
       const port = await freePort()
+      if (tls === true) certify(launch, port)
       const env = {
         ...engine,
-        HTTPSYS_BASE: `http://127.0.0.1:${port}`,
+        HTTPSYS_BASE: `${tls === true ? 'https' : 'http'}://127.0.0.1:${port}`,
         ...(cache === true ? { HTTPSYS_RESPONSE_CACHE: '1' } : {}),
       }
       await Promise.all(
@@ -39,6 +43,14 @@ function shared(name: string, title: string, engine: NodeJS.ProcessEnv): Peer {
       return port
     },
   }
+}
+
+/** Gives the port a certificate, where the broker of the launch looks for it. */
+function certify({ directory }: Launch, port: number): void {
+  const { certificate: cert, key } = certificate(directory)
+  const entry = { ipport: `127.0.0.1:${port}`, cert, key, clientcertnegotiation: 'none' }
+  writeFileSync(join(directory, 'sslcert.json'), JSON.stringify([entry]), { mode: 0o600 })
+  chmodSync(key, 0o600)
 }
 
 /** Owners that start at the same moment may start several brokers, of which all but one leave again. */

@@ -4,6 +4,7 @@ import { express, fastify, koa } from './frameworks.ts'
 import { browser, few, mix, moderate, single } from './hello.ts'
 import { idle } from './idle.ts'
 import { prefixes } from './prefixes.ts'
+import { http2, https } from './secure.ts'
 import { startUp } from './start-up.ts'
 import { chat, echo } from './websockets.ts'
 
@@ -17,6 +18,8 @@ export const SCENARIOS: readonly Scenario[] = [
   express,
   koa,
   fastify,
+  https,
+  http2,
   body64k,
   body16m,
   upload,

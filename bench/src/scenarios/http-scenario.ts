@@ -1,4 +1,4 @@
-import { builtInLoad, type HttpRequest, loadFailure, type LoadResult } from '@httpsys/core/measure'
+import { builtInLoad, type HttpRequest, loadFailure, type LoadGenerator, type LoadResult } from '@httpsys/core/measure'
 import type { AppName } from '../apps/app.ts'
 import type { Peer, PeerOptions } from '../peers/peer.ts'
 import type { Figures, Launch, Scenario } from '../scenario.ts'
@@ -24,6 +24,8 @@ export interface HttpScenarioSpec {
   readonly bytes?: 'up' | 'down'
   /** Few clients move large bodies; more only hold memory. */
   readonly connections?: number
+  /** What asks. @defaultValue what the conditions say, and for a rate the built-in one */
+  readonly load?: LoadGenerator
   /** Requests a second that are sent whatever comes back. @defaultValue as many as come */
   readonly rate?: number
 }
@@ -59,7 +61,7 @@ async function measureHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): 
 
   const { load, pinning } = launch.conditions
   const connections = Math.min(spec.connections ?? Number.POSITIVE_INFINITY, launch.conditions.connections)
-  const generator = rate === undefined ? load : builtInLoad
+  const generator = spec.load ?? (rate === undefined ? load : builtInLoad)
   const measured = await underLoad(launch, async (seconds) => {
     const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu }
     const result = await generator.run(rate === undefined ? target : { ...target, rate })

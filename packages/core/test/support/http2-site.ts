@@ -14,10 +14,10 @@ import { closeServer } from './listening.ts'
 import { certifyEverywhere } from './pki.ts'
 import { RawOwner } from './raw-owner.ts'
 
-/** A broker with one https port, apps on it, and clients that speak HTTP/2. */
+/** A broker with one port, https as a rule, apps on it, and clients that speak HTTP/2. */
 export class Http2Site implements AsyncDisposable {
   readonly fixture: BrokerFixture
-  /** The authority of its certificate. */
+  /** The authority of its certificate; empty without TLS. */
   readonly ca: string
   port = 0
   readonly #servers: Server[] = []
@@ -34,6 +34,15 @@ export class Http2Site implements AsyncDisposable {
     return new Http2Site(fixture, certifyEverywhere(fixture.directory).cert)
   }
 
+  /** Without TLS: clients know that it speaks HTTP/2. */
+  static async openPlain(options: Partial<BrokerOptions> = {}): Promise<Http2Site> {
+    return new Http2Site(await startBroker({ http2: 'all', ...options }), '')
+  }
+
+  get base(): string {
+    return `${this.ca === '' ? 'http' : 'https'}://localhost:${this.port}`
+  }
+
   /** An app at a path. */
   async serve(path: string, handler: RequestListener, options: PrefixOptions = {}): Promise<Server> {
     const server = createServer(handler)
@@ -43,7 +52,7 @@ export class Http2Site implements AsyncDisposable {
 
   async listen(server: Server, path: string, options: PrefixOptions = {}): Promise<void> {
     this.#servers.push(server)
-    server.listen(httpsys.prefix(`https://localhost:${this.port}${path}`, options))
+    server.listen(httpsys.prefix(`${this.base}${path}`, options))
     await once(server, 'listening')
     this.port = (server.address() as AddressInfo).port
   }
@@ -52,13 +61,13 @@ export class Http2Site implements AsyncDisposable {
   async own(path: string, settings: QueueSettings = {}): Promise<RawOwner> {
     const owner = await RawOwner.open(join(this.fixture.directory, 'private.sock'))
     this.#owners.push(owner)
-    const claimed = await owner.claim(`https://localhost:${this.port}${path}`, { settings })
+    const claimed = await owner.claim(`${this.base}${path}`, { settings })
     if (claimed !== 'revoked') this.port = claimed.port
     return owner
   }
 
   async client(): Promise<Http2Client> {
-    const client = await Http2Client.open(this.port, this.ca)
+    const client = await Http2Client.open(this.port, this.ca || undefined)
     this.#clients.push(client)
     return client
   }

@@ -33,6 +33,10 @@ import { Http1Connection } from './http1/http1-connection.ts'
 import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Http2Connection } from './http2/http2-connection.ts'
+import type { SessionSocket } from './http2/http2-connection.ts'
+import type { Http2Choice } from './http2/http2-choice.ts'
+import { PrefaceReader } from './http2/preface-reader.ts'
+import type { PrefaceHost } from './http2/preface-reader.ts'
 import { Listeners } from './listeners.ts'
 import type { InheritedSocket } from './listeners.ts'
 import { isAdministrator, notAdministrator } from './authorization.ts'
@@ -74,6 +78,10 @@ export interface BrokerOptions {
   readonly configDirectory?: string
   /** Where keys are kept that threads and successors share. */
   readonly runtimeDirectory: string
+  /** Where HTTP/2 is spoken. @defaultValue `tls` */
+  readonly http2?: Http2Choice | undefined
+  /** How long a TLS handshake may take; milliseconds. @defaultValue 10000 */
+  readonly handshakeTimeout?: number | undefined
   /** Called with a sentence for whoever reads the log. */
   readonly onProblem?: (text: string) => void
   /** Called when an owner process broke the protocol and was cut off. */
@@ -97,7 +105,7 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  *
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
-export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost {
+export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost, PrefaceHost {
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
   readonly #threads: ClientThreads | null
@@ -131,7 +139,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
       {
         certificates: this.#certificates,
         ticketKeys: () => ticketKeys(runtimeDirectory),
-        protocols: ['h2', 'http/1.1'],
+        protocols: options.http2 === 'off' ? ['http/1.1'] : ['h2', 'http/1.1'],
+        handshakeTimeout: options.handshakeTimeout,
       },
       this,
     )
@@ -150,7 +159,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     const { threads: count = 1, engine, delivery } = options
     const all = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
     const limits = { ...all, responseCacheBytes: Math.floor(all.responseCacheBytes / count) }
-    const threads = count > 1 && engine.adopt !== undefined ? new ClientThreads(count, { limits, delivery }) : null
+    // HTTP/2 is spoken by the first thread alone.
+    const canShare = engine.adopt !== undefined && options.http2 !== 'all'
+    const threads = count > 1 && canShare ? new ClientThreads(count, { limits, delivery }) : null
     const broker = new Broker(options, threads === null ? all : limits, threads)
     broker.#local = await options.engine.listen(options.local, (connection) => broker.#onPeer(connection))
     options.onIdle?.()
@@ -308,6 +319,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
 
   onHttp2(socket: TLSSocket, tls: TlsInfo): void {
     const facts = { ...addressesOf(socket), tls }
+    this.onHttp2Socket(socket, facts)
+  }
+
+  onHttp2Socket(socket: SessionSocket, facts: ConnectionFacts): void {
     this.#connections.add(new Http2Connection(socket, facts, this.#claims.routesOf(facts.localPort), this))
   }
 
@@ -442,10 +457,18 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
       connection.handler = REFUSED
       return connection.destroy()
     }
+    const isCleartextHttp2 = this.#options.http2 === 'all' && connection.tls === undefined
+    if (isCleartextHttp2 && this.privatePort(port, connection.localAddress) === undefined) {
+      this.#connections.add(new PrefaceReader(connection, port, this.limits, this))
+    } else this.onHttp1(connection, port)
+  }
+
+  onHttp1(connection: EngineConnection, port: number): Http1Connection {
     const client = new Http1Connection(connection, this.#claims.routesOf(port), this)
     connection.handler = client
     this.#connections.add(client)
     client.start()
+    return client
   }
 
   #onClaimed(claim: OwnerClaim | null): void {

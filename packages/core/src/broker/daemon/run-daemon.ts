@@ -12,6 +12,8 @@ import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { idsOfUser } from '../rendezvous/users.ts'
 import { authorizer } from './authorization.ts'
 import { Broker } from './broker.ts'
+import { http2Choice } from './http2/http2-choice.ts'
+import type { Http2Choice } from './http2/http2-choice.ts'
 import { LocalSocket } from './local-socket.ts'
 import { announceReady, inheritedSockets, startSuccessor } from './successor.ts'
 import { readServerLimits } from './server-limits.ts'
@@ -81,6 +83,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     local: unpublished?.endpoint ?? { kind: 'descriptor', descriptor: inherited!.local },
     threads: readThreads(engine),
     limits: { ...readLimits(), ...serve?.limits },
+    http2: readHttp2(),
     configDirectory: configDirectory(),
     runtimeDirectory: directory,
     onProblem: (text) => console.error(`${new Date().toISOString()} ${text}`),
@@ -149,6 +152,13 @@ function readLimits(): Partial<ServerLimits> {
   if (!isBroken(limits)) return limits
   console.error(`${limits.reason}: using HTTP.SYS's limits. ${limits.remedy}.`)
   return {}
+}
+
+function readHttp2(): Http2Choice | undefined {
+  const choice = http2Choice(process.env)
+  const text = process.env['HTTPSYS_HTTP2']
+  if (text && choice === undefined) console.error(`HTTPSYS_HTTP2 is "${text}", not off, tls or all: using tls`)
+  return choice
 }
 
 /** Gives up root's rights for good. */

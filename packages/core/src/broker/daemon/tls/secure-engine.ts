@@ -27,6 +27,8 @@ export interface SecureOptions {
   readonly ticketKeys: () => Buffer
   /** What is offered by ALPN, the best first. */
   readonly protocols: string[]
+  /** How long a handshake may take; milliseconds. @defaultValue 10000 */
+  readonly handshakeTimeout?: number | undefined
 }
 
 /** As Kestrel; HTTP.SYS has no limit of its own for it. */
@@ -88,9 +90,11 @@ export class SecureEngine implements Engine {
     if (isUsable) return known
     const front = { server: this.#makeServer(certificate, port, asksClients), asksClients, since: Date.now() }
     front.server.on('secureConnection', (socket: TLSSocket) => this.#onSecure(socket, onConnection))
-    front.server.on('tlsClientError', () => {
+    front.server.on('tlsClientError', (_error, socket) => {
       this.#pending--
       this.#host.count('TLS_Handshake')
+      // node:tls only tells that a handshake takes too long.
+      socket.destroy()
     })
     fronts.set(certificate, front)
     return front
@@ -106,7 +110,7 @@ export class SecureEngine implements Engine {
       secureOptions: (options.secureOptions ?? 0) | noTickets,
       ticketKeys: ticketKeys(),
       ALPNProtocols: protocols,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS,
       requestCert: negotiation !== 'none',
       rejectUnauthorized: negotiation === 'require',
       SNICallback(this: ServerSocket, servername: string, done: (error: null, context?: SecureContext) => void) {

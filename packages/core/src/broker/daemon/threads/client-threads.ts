@@ -204,15 +204,15 @@ export class ClientThreads implements ClaimsMirror {
     worker.on('error', (error) => {
       throw error
     })
-    worker.on('message', (message: FromThread) => {
-      if (message.kind === 'ready') this.#isReady[thread] = true
-      else this.#onMessage(message)
-    })
+    worker.on('message', (message: FromThread) => this.#onMessage(thread, message))
     worker.unref()
   }
 
-  #onMessage(message: FromThread): void {
+  #onMessage(thread: number, message: FromThread): void {
     switch (message.kind) {
+      case 'ready':
+        this.#isReady[thread] = true
+        return
       case 'owner-lost': {
         const peer = this.#peers.get(message.key)
         if (peer !== undefined) this.host.onOwnerLost(peer, message.violation)

@@ -33,7 +33,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     for await (const text of messagesOf(request)) {
       if (call === 'Fail') break
       if (call === 'Repeat') for (let count = 0; count < 3; count++) response.write(message(`${text} ${count}`))
-      else response.write(message(`echo ${text} ${request.headers['x-meta'] ?? ''}`.trim()))
+      else response.write(message(`echo ${text} ${String(request.headers['x-meta'] ?? '')}`.trim()))
     }
   } catch {
     return

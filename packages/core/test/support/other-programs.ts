@@ -40,12 +40,14 @@ export async function runUntil(
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('latin1').on('data', (chunk: string) => {
-      text += chunk
-      if (isEnough(text)) child.kill()
-    })
+    stream.setEncoding('latin1').on('data', (chunk: string) => (text += chunk))
   }
+  // What it is to do may come after the last that it prints.
+  const look = setInterval(() => {
+    if (isEnough(text)) child.kill()
+  }, 20)
   await ended
+  clearInterval(look)
   clearTimeout(timer)
   return text
 }

@@ -65,7 +65,11 @@ export class RawResponse {
     // The app speaks for itself on this connection, so nothing that follows may be taken for another response.
     const flags = this.isOpaque ? RESPONSE_OPAQUE : RESPONSE_CLOSE
     const chunk = rest.length > 0 ? rest : null
-    return this.#exchange.sendResponse(code, status[2] ?? '', fields, contentLength, flags, chunk, null, false)
+    const exchange = this.#exchange
+    const hasRoom = exchange.sendResponse(code, status[2] ?? '', fields, contentLength, flags, chunk, null, false)
+    // What is written on a socket leaves at once, whatever becomes of the socket in the same turn.
+    exchange.commit()
+    return hasRoom
   }
 }
 

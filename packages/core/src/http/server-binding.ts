@@ -43,7 +43,6 @@ const NO_BYTES = Buffer.alloc(0)
 const DEFAULT_KEEP_ALIVE_MS = 5000
 
 const onRequestStart = channel('http.server.request.start')
-const onResponseCreated = channel('http.server.response.created')
 const onResponseFinish = channel('http.server.response.finish')
 
 /** Serves an `http.Server` from a request queue: what arrives is emitted on that very server, as node:http emits it. */
@@ -121,7 +120,6 @@ export class ServerBinding implements ExchangeListener {
     if (onRequestStart.hasSubscribers) {
       onRequestStart.publish({ request, response: native, socket, server })
     }
-    if (onResponseCreated.hasSubscribers) onResponseCreated.publish({ request, response: native })
     if (this.#lacksHost(request)) native.writeHead(400, ['Connection', 'close']).end()
     else if (this.#isBeyondLimit(socket)) this.#dropRequest(request, native, socket)
     else this.#emitRequest(exchange, request, native)

@@ -26,6 +26,7 @@ export class CacheTap {
   /** Of the queue, when the request was handed over. */
   #flushes = 0
   #secondsToLive = 0
+  #isAnonymous = false
   #recording: Recording | null = null
 
   constructor(keeper: RequestKeeper) {
@@ -37,8 +38,14 @@ export class CacheTap {
     return this.#secondsToLive === 0 && this.#fill === null
   }
 
-  /** A request is handed over. */
-  start(claim: OwnerClaim, fill: Fill | null): void {
+  /**
+   * A request is handed over.
+   *
+   * @param fill - what its response may be stored as
+   * @param isAnonymous - the client has not shown who it is: what it gets may be for others as well
+   */
+  start(claim: OwnerClaim, fill: Fill | null, isAnonymous: boolean): void {
+    this.#isAnonymous = isAnonymous
     this.#claim = claim
     this.#fill = fill
     this.#flushes = claim.entry.flushes
@@ -48,7 +55,7 @@ export class CacheTap {
 
   /** The owner allows that the response is stored. */
   allow(secondsToLive: number): void {
-    this.#secondsToLive = secondsToLive
+    if (this.#isAnonymous) this.#secondsToLive = secondsToLive
   }
 
   /**

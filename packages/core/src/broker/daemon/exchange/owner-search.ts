@@ -54,8 +54,8 @@ export class OwnerSearch {
   readonly #localAddress: string
   readonly #isLoopback: boolean
   readonly #isMisdirected: ((host: string | undefined) => boolean) | undefined
-  /** The client has shown who it is, trusted or not: what it gets is for no one else. */
-  readonly #isAuthenticated: boolean
+  /** The client has not shown on its connection who it is, trusted or not: what it gets may be for others as well. */
+  readonly isAnonymous: boolean
 
   /**
    * @param isMisdirected - whether a request for this host may not come this way; undefined where every one may
@@ -71,7 +71,7 @@ export class OwnerSearch {
     this.#isMisdirected = isMisdirected
     this.#localAddress = localAddress
     this.#isLoopback = isLoopbackAddress(localAddress)
-    this.#isAuthenticated = tls !== undefined && (tls.authorized || tls.peerCertificates.length > 0)
+    this.isAnonymous = tls === undefined || (!tls.authorized && tls.peerCertificates.length === 0)
   }
 
   /** Of the request's prefix. */
@@ -104,7 +104,7 @@ export class OwnerSearch {
     const { maxConnections } = entry.settings
     if (maxConnections > 0 && entry.counts.connections > maxConnections) return TOO_MANY_CONNECTIONS
     const { cache } = entry
-    const isCacheable = cache !== null && !this.#isAuthenticated && request.read(head, bytes)
+    const isCacheable = cache !== null && this.isAnonymous && request.read(head, bytes)
     const now = isCacheable ? performance.now() : 0
     if (isCacheable) {
       const response = cache.find(request, now)

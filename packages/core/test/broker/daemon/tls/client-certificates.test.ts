@@ -53,6 +53,7 @@ async function serve(
           error: certificate.error,
         },
       }
+      if (incoming.url!.endsWith('?cached')) response.cachePolicy = { ttl: 60 }
       response.end(JSON.stringify(seen))
     }),
   )
@@ -116,6 +117,18 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
     await close()
   },
 )
+
+test('what a client with a certificate is told is cached for no one else', async () => {
+  await using fixture = await startBroker()
+  const clients = new Pki('clients')
+  const { port, ca, close } = await serve(fixture, 'allow', clients)
+  const alice = { ca, path: '/2/?cached', ...clients.client('alice') }
+  expect(await ask(port, alice)).toMatchObject({ subject: 'alice' })
+  expect(await ask(port, { ca, path: '/2/?cached' })).toMatchObject({ authorized: false, middleware: null })
+  // Now it is, for those without one.
+  expect(await ask(port, alice)).toMatchObject({ subject: 'alice' })
+  await close()
+})
 
 test('a host that wants certificates can not be reached under the name of another that does not', async () => {
   await using fixture = await startBroker()

@@ -34,7 +34,8 @@ export async function startBroker(options: Partial<BrokerOptions> = {}): Promise
     if (before === undefined) delete process.env['HTTPSYS_RUNTIME_DIR']
     else process.env['HTTPSYS_RUNTIME_DIR'] = before
     await broker.close()
-    await rm(directory, { recursive: true, force: true })
+    // An owner that has just lost this broker looks for another one here, and leaves its mark.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 })
   }
   return { directory, broker, violations, close, [Symbol.asyncDispose]: close }
 }

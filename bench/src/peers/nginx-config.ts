@@ -40,6 +40,8 @@ export function nginxValues(
   const { directory, port, ownerPorts, cache } = settings
   return {
     directory,
+    // Root's worker would become nobody, who can't enter the directory that the cache is in.
+    user: process.getuid?.() === 0 ? 'user root;' : '',
     upstreams: ownerPorts.map((ownerPort, index) => upstream(index + 1, ownerPort, settings)).join(''),
     locations: [
       ...ownerPorts.map((_, index) => location(`/${index + 1}/`, index + 1, settings)),

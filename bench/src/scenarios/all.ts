@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.ts'
 import { body16m, body64k, upload } from './bodies.ts'
+import { cached } from './cached.ts'
 import { express, fastify, koa } from './frameworks.ts'
 import { browser, few, mix, moderate, single } from './hello.ts'
 import { idle } from './idle.ts'
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   fastify,
   https,
   http2,
+  cached,
   body64k,
   body16m,
   upload,

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { HttpSysError } from '../base/errors.ts'
+import { queryCache } from '../broker/client/query-cache.ts'
 import { queryStatus } from '../broker/client/query-status.ts'
 import { upgradeBroker } from '../broker/client/upgrade.ts'
 import { runDaemon } from '../broker/daemon/run-daemon.ts'
@@ -10,6 +11,7 @@ import { readReservations, writeReservations } from '../broker/rendezvous/reserv
 import { runtimeDirectory } from '../broker/rendezvous/runtime-directory.ts'
 import { readSslCertificates, writeSslCertificates } from '../broker/rendezvous/ssl-certificates.ts'
 import { idOfGroup, idsOfUser } from '../broker/rendezvous/users.ts'
+import { cachestate, deleteCache } from './cachestate.ts'
 import { hold } from './hold.ts'
 import type { PrefixHolder } from './hold.ts'
 import { measure } from './measure.ts'
@@ -24,6 +26,11 @@ import { windowsAdvice } from './windows.ts'
 const USAGE = `httpsys status [--json]
 
   Shows the broker of this user: ports, prefixes with their processes, and what it has answered by itself.
+
+httpsys show cachestate [url=http://localhost:8080/2/] [--json]
+httpsys delete cache [url=http://localhost:8080/2/news]
+
+  What the response cache holds, and has it forget that: of a path, and with a slash at its end of what is below, too.
 
 httpsys upgrade
 
@@ -116,7 +123,9 @@ try {
       write: (entries) => writeSslCertificates(directory, entries),
       problemOf: (key) => problemOf(key, true),
     })
-  } else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
+  } else if (command === 'show' && rest[0] === 'cachestate') await cachestate(rest.slice(1), queryCache)
+  else if (command === 'delete' && rest[0] === 'cache') await deleteCache(rest.slice(1), queryCache)
+  else if (command === 'upgrade') await upgrade(rest, upgradeBroker)
   else if (command === undefined || command === '--help' || command === 'help') process.stdout.write(USAGE)
   else fail(`httpsys: there is no command "${command}"\n\n${USAGE}`)
 } catch (error) {

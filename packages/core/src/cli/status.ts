@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { summary } from './cachestate.ts'
+import { table } from './table.ts'
 import type { BrokerStatus, QueueStatus } from '../broker/protocol/status.ts'
 
 /**
@@ -25,6 +27,7 @@ function describe({
   queues,
   connections,
   threads,
+  cache,
   reasons,
 }: BrokerStatus): string {
   const lines = [
@@ -32,8 +35,9 @@ function describe({
     ...(engineNote === undefined ? [] : [`not on io_uring: ${engineNote}`]),
     ...ports.map(({ port, addresses }) => `port ${port} on ${addresses.join(', ')}`),
     '',
-    ...table([['PREFIX', 'OWNERS', 'REQUESTS', 'WAITING', 'CONNECTIONS'], ...queues.map(rowOf)]),
+    ...table([['PREFIX', 'OWNERS', 'REQUESTS', 'CACHED', 'WAITING', 'CONNECTIONS'], ...queues.map(rowOf)]),
   ]
+  if (cache.stored > 0) lines.push('', summary(cache))
   const counted = Object.entries(reasons)
   if (counted.length > 0) {
     lines.push(
@@ -44,20 +48,10 @@ function describe({
   return `${lines.join('\n')}\n`
 }
 
-function rowOf({ prefix, state, owners, requests, waiting, connections }: QueueStatus): string[] {
+function rowOf({ prefix, state, owners, requests, cacheHits, waiting, connections }: QueueStatus): string[] {
   const pids = owners.map(({ pid }) => pid).join(' ')
-  return [prefix, state === 'orphaned' ? 'none now' : pids, String(requests), String(waiting), String(connections)]
-}
-
-/** Columns as wide as their widest cell. */
-function table(rows: string[][]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
+  const counts = [requests, cacheHits, waiting, connections].map(String)
+  return [prefix, state === 'orphaned' ? 'none now' : pids, ...counts]
 }
 
 function inThreads(count: number): string {

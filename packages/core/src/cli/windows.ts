@@ -20,12 +20,25 @@ export function windowsAdvice(args: readonly string[], thumbprintOf: (file: stri
   if (command === 'serve' || command === 'upgrade') {
     return 'There is no broker on Windows: HTTP.SYS, a part of the kernel, does its work. Nothing has to be started or replaced.\n'
   }
+  if (command === 'show' && object === 'cachestate') {
+    return runThis('HTTP.SYS shows its cache', [`netsh http show cachestate${urlOf(args)}`])
+  }
+  if (command === 'delete' && object === 'cache') {
+    return runThis('Run as administrator', [`netsh http delete cache${urlOf(args)}`])
+  }
   if (command !== 'add' && command !== 'delete' && command !== 'show') return undefined
   if (object !== 'urlacl' && object !== 'sslcert') return undefined
   if (command === 'show') return runThis('HTTP.SYS shows them', [`netsh http show ${object}`])
   const given = new Map(args.slice(2).map(splitAtEquals))
   const lines = object === 'urlacl' ? urlacl(command, given) : sslcert(command, given, thumbprintOf)
   return runThis('Run as administrator', lines)
+}
+
+/** With what is below, as here. */
+function urlOf(args: readonly string[]): string {
+  const url = new Map(args.slice(2).map(splitAtEquals)).get('url')
+  if (url === undefined || url === '') return ''
+  return ` url=${url}${args[0] === 'delete' && url.endsWith('/') ? ' recursive=yes' : ''}`
 }
 
 function urlacl(action: 'add' | 'delete', given: Map<string, string>): string[] {

@@ -11,6 +11,11 @@ test.each([
   ['add urlacl url=http://*:80/2/ user=SHOP\\web', 'netsh http add urlacl url=http://*:80/2/ user=SHOP\\web'],
   ['delete urlacl url=http://*:80/2/', 'netsh http delete urlacl url=http://*:80/2/'],
   ['delete sslcert ipport=0.0.0.0:443', 'netsh http delete sslcert ipport=0.0.0.0:443'],
+  ['show cachestate', 'netsh http show cachestate'],
+  ['show cachestate url=http://localhost:80/2/', 'netsh http show cachestate url=http://localhost:80/2/'],
+  ['delete cache', 'netsh http delete cache'],
+  ['delete cache url=http://localhost:80/2/', 'netsh http delete cache url=http://localhost:80/2/ recursive=yes'],
+  ['delete cache url=http://localhost:80/2/a', 'netsh http delete cache url=http://localhost:80/2/a'],
 ])('httpsys %s on Windows says: %s', (text, line) => {
   expect(advise(text)!.split('\n')).toContain(`  ${line}`)
 })

@@ -43,7 +43,7 @@ test('httpsys status shows the broker, its prefixes with their processes, and wh
   await expect
     .poll(() => httpsys(site, 'status'))
     .toMatch(
-      new RegExp(`PREFIX +OWNERS.*\\n.*/1/ +none now +1 +1 +1\\n.*/2/ +${two.pid} +0 +0 +0\\n[^]*NotFound +1\\n`),
+      new RegExp(`PREFIX +OWNERS.*\\n.*/1/ +none now +1 +0 +1 +1\\n.*/2/ +${two.pid} +0 +0 +0 +0\\n[^]*NotFound +1\\n`),
     )
 })
 

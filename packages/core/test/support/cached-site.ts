@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { RequestListener, Server } from 'node:http'
+import { expect } from 'vitest'
 import type { PrefixOptions } from '../../src/index.ts'
 import type { ServerLimits } from '../../src/broker/daemon/server-limits.ts'
 import type { CacheStatus } from '../../src/broker/protocol/status.ts'
@@ -7,6 +8,9 @@ import { startBroker } from './broker-fixture.ts'
 import type { BrokerFixture } from './broker-fixture.ts'
 import { closeServer, listenOn } from './listening.ts'
 import { RawClient } from './raw-client.ts'
+
+/** The value of an Age field, of whatever age: machines may be slow. */
+export const AGE = expect.stringMatching(/^\d+$/) as string
 
 /** A response as a client on the wire sees it. */
 export interface WireResponse {
@@ -84,4 +88,14 @@ export function readResponse(text: string): WireResponse {
     headers[field.slice(0, colon).toLowerCase()] = field.slice(colon + 1).trim()
   }
   return { status: Number(line!.split(' ')[1]), headers, body: text.slice(end + 4) }
+}
+
+/** Answers each request with a number of its own, for a minute. */
+export function numbered(...fields: [string, string][]): RequestListener {
+  let count = 0
+  return (_request, response) => {
+    response.cachePolicy = { ttl: 60 }
+    for (const [name, value] of fields) response.setHeader(name, value)
+    response.end(`answer ${++count}`)
+  }
 }

@@ -18,6 +18,7 @@ import {
   FRAME_RESPONSE,
   FRAME_REVOKED,
   RELEASE_HOLD,
+  RESPONSE_FLAG_CACHE,
   RESPONSE_FLAG_HAS_LENGTH,
   RESPONSE_FLAG_OPAQUE,
 } from '../../src/broker/protocol/frames.ts'
@@ -149,6 +150,17 @@ export class RawOwner implements Disposable {
     payload.write(body, 16, 'latin1')
     const isLast = length === body.length ? FLAG_END : 0
     this.send({ type: FRAME_RESPONSE, flags: RESPONSE_FLAG_HAS_LENGTH | isLast, aux: 200, id, payload })
+  }
+
+  /** A whole response that may be cached for so many seconds; the length may be a lie, and fields may be added. */
+  respondForAll(id: number, body: string, seconds: number, fields = '', length = body.length): void {
+    const payload = Buffer.alloc(20 + fields.length + body.length)
+    payload.writeUInt32LE(length, 0)
+    payload.writeUInt32LE(fields.length, 8)
+    payload.writeUInt32LE(seconds, 16)
+    payload.write(fields + body, 20, 'latin1')
+    const flags = RESPONSE_FLAG_HAS_LENGTH | RESPONSE_FLAG_CACHE | FLAG_END
+    this.send({ type: FRAME_RESPONSE, flags, aux: 200, id, payload })
   }
 
   /** Leaves HTTP for another protocol. */

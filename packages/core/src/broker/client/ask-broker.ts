@@ -10,6 +10,7 @@ const NONE = new Error('no broker runs')
 /** A frame with a text as its payload. */
 export interface TextFrame {
   readonly type: number
+  readonly flags?: number
   readonly payload: string
 }
 
@@ -42,7 +43,7 @@ export async function askBroker(question: TextFrame): Promise<TextFrame | undefi
     return await new Promise((resolve, reject) => {
       onAnswer = resolve
       socket.once('close', () => reject(lost()))
-      writer.text(question.type, 0, 0, 0, question.payload, 'utf8')
+      writer.text(question.type, question.flags ?? 0, 0, 0, question.payload, 'utf8')
     })
   } finally {
     socket.destroy()

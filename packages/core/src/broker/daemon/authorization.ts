@@ -33,10 +33,10 @@ export function authorizer(
 }
 
 /** The error for a request that only administrators may make. */
-export function notAdministrator({ uid }: PeerCredentials): HttpSysError {
+export function notAdministrator({ uid }: PeerCredentials, syscall: string): HttpSysError {
   return new HttpSysError({
     code: 'EACCES',
-    syscall: 'upgrade',
+    syscall,
     subject: 'httpsys broker',
     reason: `user ${uid} is neither root nor the user whom it runs as`,
     remedy: 'Run the command as one of them.',

@@ -8,6 +8,7 @@ import { addressesOf } from '../engine/net/socket-connection.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeRefused } from '../protocol/claims.ts'
 import {
+  FRAME_CACHE_REPLY,
   FRAME_CLAIMED,
   FRAME_FLUSHED,
   FRAME_LEAVING,
@@ -19,13 +20,14 @@ import type { ThreadTicket } from '../protocol/hello.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { ticketKeys } from '../rendezvous/ticket-keys.ts'
-import type { BrokerStatus } from '../protocol/status.ts'
+import type { BrokerStatus, CacheState } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
 import { Admission } from './admission.ts'
 import type { Occupancy } from './admission.ts'
 import { Claims, claimedBy } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
+import { CacheQuestion } from './cache/cache-state.ts'
 import { ResponseCache } from './cache/response-cache.ts'
 import { startClock } from './coarse-clock.ts'
 import type { ClientConnection } from './exchange/client-host.ts'
@@ -51,7 +53,7 @@ import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
 import { ClientThreads } from './threads/client-threads.ts'
 import type { ThreadsHost } from './threads/client-threads.ts'
-import { mergeCache, mergeQueue, mergeReasons } from './threads/merge-status.ts'
+import { mergeCache, mergeCacheStates, mergeQueue, mergeReasons } from './threads/merge-status.ts'
 import type { ThreadStatus } from './threads/thread-messages.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost } from './tls/secure-engine.ts'
@@ -364,7 +366,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   async #upgrade({ credentials }: OwnerPeer, payload: string): Promise<number> {
     const { onUpgrade } = this.#options
     if (onUpgrade === undefined) throw new Error('this broker can not be replaced')
-    if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials)
+    if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials, 'upgrade')
     // Whoever asks meanwhile, or while this one leaves, gets the same: two successors would both accept clients.
     this.#upgrading ??= onUpgrade(payload).catch((error: unknown) => {
       this.#upgrading = undefined
@@ -380,6 +382,25 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     const threads = this.#threads
     if (threads === null) reply(this.status())
     else void threads.status().then((shares) => reply(this.status(shares)))
+  }
+
+  onCache(peer: OwnerPeer, url: string, isDeleted: boolean): void {
+    try {
+      // URLs may hold secrets of other users' apps.
+      const { credentials } = peer
+      if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials, 'cachestate')
+      const question = new CacheQuestion(url)
+      const state = question.answer(this.#responses, performance.now())
+      if (isDeleted) question.flush(this.#claims.entries)
+      const reply = (others: readonly CacheState[]): void => {
+        const text = JSON.stringify(mergeCacheStates(state, others))
+        peer.writer.text(FRAME_CACHE_REPLY, 0, 0, 0, text, 'utf8')
+      }
+      if (this.#threads === null) reply([])
+      else void this.#threads.cache(url, isDeleted).then(reply)
+    } catch (error) {
+      peer.writer.text(FRAME_REFUSED, 0, 0, 0, encodeRefused(error), 'utf8')
+    }
   }
 
   onPeerClosed(peer: OwnerPeer): void {

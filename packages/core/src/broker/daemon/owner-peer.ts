@@ -9,6 +9,7 @@ import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter, encodeText } from '../protocol/frame-writer.ts'
 import type { Transmit } from '../protocol/frame-writer.ts'
 import {
+  CACHE_DELETE,
   CACHE_POLICY_BYTES,
   CONNECTION_ENCRYPTED,
   CREDIT_BYTES,
@@ -16,6 +17,7 @@ import {
   FOREVER_SECONDS,
   FRAME_BODY,
   FRAME_CANCEL,
+  FRAME_CACHE,
   FRAME_CLAIM,
   FRAME_CLOSE_IDLE,
   FRAME_CONNECTION,
@@ -63,6 +65,8 @@ export interface PeerHost {
   onFlush(peer: OwnerPeer, claimId: number, path: string): void
   onStatus(peer: OwnerPeer): void
   onUpgrade(peer: OwnerPeer, payload: string): void
+  /** The peer wants to know what is cached for a URL, or wants it forgotten. */
+  onCache(peer: OwnerPeer, url: string, isDeleted: boolean): void
   /** The connection is no owner's: descriptors will come over it, and it has been paused for them. */
   onHandOver(peer: OwnerPeer, name: string, connection: EngineConnection): void
   onPeerClosed(peer: OwnerPeer): void
@@ -221,6 +225,10 @@ export class OwnerPeer implements EngineConnectionHandler {
     if (type === FRAME_FLUSH) return this.#host.onFlush(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_STATUS) return this.#host.onStatus(this)
     if (type === FRAME_UPGRADE) return this.#host.onUpgrade(this, bytes.toString('utf8', start + HEADER_BYTES, end))
+    if (type === FRAME_CACHE) {
+      const url = bytes.toString('utf8', start + HEADER_BYTES, end)
+      return this.#host.onCache(this, url, (flags & CACHE_DELETE) !== 0)
+    }
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.

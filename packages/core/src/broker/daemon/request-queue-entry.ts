@@ -84,6 +84,13 @@ export class RequestQueueEntry {
     return this.cache?.flush(path) ?? 0
   }
 
+  /** Forgets what is stored for the raw path of a request, with any query. */
+  invalidate(path: string): void {
+    if (this.cache === null) return
+    this.flushes++
+    this.cache.invalidate(path)
+  }
+
   /** Keeps nothing from now on. */
   closeCache(): void {
     const { cache } = this

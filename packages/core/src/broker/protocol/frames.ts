@@ -46,6 +46,12 @@ export const FRAME_UPGRADE = 25
 /** Forget what was cached for a claim at a path, or below it. */
 export const FRAME_FLUSH = 26
 
+/** What is in the cache? With {@link CACHE_DELETE}: forget it. */
+export const FRAME_CACHE = 27
+
+/** CACHE flag. */
+export const CACHE_DELETE = 1
+
 /**
  * HELLO flag. Owner: it can use rings. Broker: the memory of the rings came with this very frame (SCM_RIGHTS), which is the last
  * in either direction that goes over the socket; bytes that follow on it are doorbells.
@@ -82,6 +88,8 @@ export const FRAME_LEAVING = 44
 export const FRAME_UPGRADED = 45
 /** The answer to FLUSH. */
 export const FRAME_FLUSHED = 46
+/** The answer to CACHE; REFUSED to those who may not ask. */
+export const FRAME_CACHE_REPLY = 47
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1

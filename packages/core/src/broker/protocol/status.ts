@@ -49,6 +49,38 @@ export interface CacheStatus {
   readonly flushed: number
 }
 
+/** A response in the cache. */
+export interface CachedResponseStatus {
+  /** Authority and target as in the request that brought it. */
+  readonly url: string
+  /** Of the queue that it is from. */
+  readonly prefix: string
+  /** The process that made it. */
+  readonly pid: number
+  readonly status: number
+  /** Of its body. */
+  readonly bytes: number
+  /** What it counts of the cache's bytes. */
+  readonly size: number
+  /** Seconds since it was made. */
+  readonly age: number
+  /** Seconds that it may still be used; null: until it is flushed. */
+  readonly timeToLive: number | null
+  /** Requests that it has answered. */
+  readonly hits: number
+  /** Names of the request fields that it depends on. */
+  readonly vary: readonly string[]
+}
+
+/** What `httpsys show cachestate --json` prints. */
+export interface CacheState {
+  readonly cache: CacheStatus
+  /** How many responses the question is about, of which the first are listed. */
+  readonly total: number
+  /** The one that was used last first. */
+  readonly responses: readonly CachedResponseStatus[]
+}
+
 /** A TCP port that the broker listens on. */
 export interface PortStatus {
   readonly port: number

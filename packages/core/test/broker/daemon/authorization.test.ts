@@ -2,7 +2,14 @@ import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { decodeRefused } from '../../../src/broker/protocol/claims.ts'
-import { FRAME_REFUSED, FRAME_UPGRADE, FRAME_UPGRADED } from '../../../src/broker/protocol/frames.ts'
+import {
+  CACHE_DELETE,
+  FRAME_CACHE,
+  FRAME_CACHE_REPLY,
+  FRAME_REFUSED,
+  FRAME_UPGRADE,
+  FRAME_UPGRADED,
+} from '../../../src/broker/protocol/frames.ts'
 import { authorizer } from '../../../src/broker/daemon/authorization.ts'
 import { writeReservations } from '../../../src/broker/rendezvous/reservations.ts'
 import { startBroker } from '../../support/broker-fixture.ts'
@@ -65,6 +72,17 @@ describe.skipIf(!isRoot)('a broker that users share', () => {
     await expect(owner.claim(href('/anchor/'), { mode: 'takeover' })).rejects.toMatchObject({ code: 'EACCES' })
     using other = await openAs(fixture, USER + 1)
     await expect(other.claim(href('/2/'), { mode: 'takeover' })).rejects.toMatchObject({ code: 'EACCES' })
+  })
+
+  test('shows and empties its cache for administrators only', async () => {
+    await using fixture = await startShared()
+    using owner = await openAs(fixture, USER)
+    owner.send({ type: FRAME_CACHE })
+    const refused = await owner.next(FRAME_REFUSED, FRAME_CACHE_REPLY)
+    expect(decodeRefused(refused.payload.toString())).toMatchObject({ code: 'EACCES', syscall: 'cachestate' })
+    using root = await openAs(fixture, 0)
+    root.send({ type: FRAME_CACHE, flags: CACHE_DELETE })
+    expect((await root.next(FRAME_REFUSED, FRAME_CACHE_REPLY)).type).toBe(FRAME_CACHE_REPLY)
   })
 
   test('lets a group have what is reserved for it', async () => {

@@ -8,6 +8,14 @@ const COLON = 58
 const SPACE = 32
 const TAB = 9
 
+/**
+ * Of what a client says in Cache-Control only this is heard. The rest is about how old a response may be, and would let anyone wake the
+ * app with every request.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1.5
+ */
+const NO_STORE = /(?:^|,)[ \t]*no-store[ \t]*(?:,|$)/i
+
 /** Headers that let a request mean something else than it says, for some app: such a request has nothing to do with the cache. */
 const DISGUISES = new Set([
   'x-host',
@@ -43,6 +51,8 @@ const ORIGINS = new Set([
 export class CacheRequest {
   /** Authority and target as the client wrote them, and whatever else an app may take for a part of the URL. */
   key = ''
+  /** The path of the target, without the query. */
+  path = ''
   isHead = false
   /** The response may be stored: a whole one is asked for. */
   canFill = false
@@ -51,34 +61,35 @@ export class CacheRequest {
   ifModifiedSince: string | null = null
   range: string | null = null
   ifRange: string | null = null
+  /** The client wants no copy of the response to be left anywhere. */
+  #isPrivate = false
   #head!: HeadParser
   #bytes!: Buffer
 
   /**
    * Reads the request that the parser has just read.
    *
+   * @param path - of the target, without the query
    * @returns whether the cache may have to do with it at all
    */
-  read(head: HeadParser, bytes: Buffer): boolean {
+  read(head: HeadParser, bytes: Buffer, path = latin1(bytes, head.pathStart, head.pathEnd)): boolean {
     this.#head = head
     this.#bytes = bytes
     const hasBody = head.isChunked || head.contentLength > 0
     if (hasBody || head.isUpgrade || head.expect !== 0 || head.targetForm !== FORM_ORIGIN) return false
     // Without Host the app takes some name of its own for the client's.
     if (head.hostStart === -1 || !this.#isReading(head, bytes)) return false
-    this.key = `${latin1(bytes, head.hostStart, head.hostEnd)} ${latin1(bytes, head.targetStart, head.targetEnd)}`
+    this.path = path
+    this.key = `${latin1(bytes, head.hostStart, head.hostEnd)} ${path}`
+    if (head.targetEnd > head.pathEnd) this.key += latin1(bytes, head.pathEnd, head.targetEnd)
     this.ifNoneMatch = null
     this.ifModifiedSince = null
     this.range = null
     this.ifRange = null
+    this.#isPrivate = false
     if (!this.#readFields(bytes, head.fieldsStart)) return false
-    this.canFill = !this.isHead && this.range === null
+    this.canFill = !this.isHead && this.range === null && !this.#isPrivate
     return true
-  }
-
-  /** The path of the target, without the query. */
-  get path(): string {
-    return latin1(this.#bytes, this.#head.pathStart, this.#head.pathEnd)
   }
 
   /** The values of the fields that a response varies with, in a form that is the same for the same values. */
@@ -119,6 +130,11 @@ export class CacheRequest {
     switch (bytes[name]! | 32) {
       case 97: // a
         return !equalsIgnoringCase(bytes, name, nameEnd, 'authorization')
+      case 99: // c
+        if (equalsIgnoringCase(bytes, name, nameEnd, 'cache-control')) {
+          this.#isPrivate ||= NO_STORE.test(latin1(bytes, nameEnd + 1, end))
+        }
+        return true
       case 105: // i
         return this.#readCondition(bytes, name, nameEnd, end)
       case 112: // p

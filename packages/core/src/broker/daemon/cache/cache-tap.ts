@@ -1,11 +1,10 @@
-import { RESPONSE_FLAG_NO_DATE } from '../../protocol/frames.ts'
+import { fieldValues } from '../../../base/field-lines.ts'
 import { WINDOW_BYTES } from '../../protocol/limits.ts'
-import { dateLine } from '../coarse-clock.ts'
 import type { OwnerClaim } from '../request-queue-entry.ts'
 import { CacheRequest } from './cache-request.ts'
 import type { Fill } from './fill.ts'
 import type { FillOutcome } from './queue-cache.ts'
-import { Recording } from './recording.ts'
+import type { Recording } from './recording.ts'
 
 /** What the cache asks of the connection, or the stream, of a request. */
 export interface RequestKeeper {
@@ -13,8 +12,8 @@ export interface RequestKeeper {
   rereadRequest(request: CacheRequest): boolean
 }
 
-/** Answers to a condition or a part of the one request: the next one may bring what can be stored. */
-const PARTIAL = new Set([206, 304, 412, 416])
+/** An owner may send so much of a body that is to be stored, however slow the client is; all of it waits here for the client. */
+const MAX_AHEAD_BYTES = 1024 * 1024
 
 const request = new CacheRequest()
 
@@ -25,6 +24,8 @@ export class CacheTap {
   #fill: Fill | null = null
   /** Of the queue, when the request was handed over. */
   #flushes = 0
+  /** The path whose responses are out of date once the request has succeeded. */
+  #changedPath: string | null = null
   #secondsToLive = 0
   #isAnonymous = false
   #recording: Recording | null = null
@@ -35,22 +36,23 @@ export class CacheTap {
 
   /** The response, or the rest of it, is of no interest. */
   get isIdle(): boolean {
-    return this.#secondsToLive === 0 && this.#fill === null
+    return this.#secondsToLive === 0 && this.#fill === null && this.#changedPath === null
   }
 
   /**
    * A request is handed over.
    *
    * @param fill - what its response may be stored as
-   * @param isAnonymous - the client has not shown who it is: what it gets may be for others as well
+   * @param changedPath - what it wants to change; null for a request that is safe
+   * @param isAnonymous - the client has not shown who it is on its connection: what it gets may be for others as well
    */
-  start(claim: OwnerClaim, fill: Fill | null, isAnonymous: boolean): void {
+  start(claim: OwnerClaim, fill: Fill | null, changedPath: string | null, isAnonymous: boolean): void {
     this.#isAnonymous = isAnonymous
     this.#claim = claim
+    this.#changedPath = changedPath
     this.#fill = fill
     this.#flushes = claim.entry.flushes
     this.#secondsToLive = 0
-    this.#recording = null
   }
 
   /** The owner allows that the response is stored. */
@@ -61,6 +63,7 @@ export class CacheTap {
   /**
    * The head of the response, with the first piece of its body.
    *
+   * @param fields - complete field lines without any framing, Date included
    * @param contentLength - bytes, or -1 when unknown
    * @returns how much more of the body than the window the owner may send at once: who fills the cache must not be as slow as its client
    */
@@ -68,7 +71,6 @@ export class CacheTap {
     status: number,
     reason: string,
     fields: string,
-    flags: number,
     contentLength: number,
     bytes: Buffer,
     start: number,
@@ -78,20 +80,20 @@ export class CacheTap {
     const claim = this.#claim
     // An answer to what could not be read.
     if (claim === null) return 0
+    if (this.#changedPath !== null) this.#invalidate(status, fields)
     if (this.#secondsToLive === 0) {
-      this.#settle(PARTIAL.has(status) ? 'failed' : status >= 500 ? 'released' : 'passed')
+      this.#settle(status >= 500 ? 'released' : 'passed')
       return 0
     }
     const length = contentLength === -1 && isLast ? end - start : contentLength
-    const cache = claim.entry.openCache()
-    if (cache === null || length === -1 || length > cache.maxBodyBytes) {
+    const received = { claim, status, reason, fields, secondsToLive: this.#secondsToLive }
+    this.#recording = length === -1 ? null : (claim.entry.openCache()?.record(received, length) ?? null)
+    if (this.#recording === null) {
       this.#settle('passed')
       return 0
     }
-    const date = (flags & RESPONSE_FLAG_NO_DATE) === 0 ? dateLine() : ''
-    this.#recording = new Recording(claim, status, reason, fields + date, length, this.#secondsToLive)
     this.onBody(bytes, start, end, isLast)
-    return isLast ? 0 : Math.max(0, length - WINDOW_BYTES)
+    return isLast ? 0 : Math.max(0, Math.min(length, MAX_AHEAD_BYTES) - WINDOW_BYTES)
   }
 
   onBody(bytes: Buffer, start: number, end: number, isLast: boolean): void {
@@ -115,11 +117,34 @@ export class CacheTap {
     return this.#keeper.rereadRequest(request) && cache.store(request, response, performance.now())
   }
 
+  /**
+   * Something has changed, so that what is stored of it is out of date; before the client is told. Not when the app has refused: a
+   * cache that anyone can empty helps nobody.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc9111#section-4.4
+   */
+  #invalidate(status: number, fields: string): void {
+    if (status >= 400) return
+    const { entry } = this.#claim!
+    entry.invalidate(this.#changedPath!)
+    for (const name of ['location', 'content-location']) {
+      for (const value of fieldValues(fields, name)) if (/^\/(?!\/)/.test(value)) entry.invalidate(pathOf(value))
+    }
+  }
+
   #settle(outcome: FillOutcome): void {
     const fill = this.#fill
     this.#fill = null
+    this.#changedPath = null
     this.#secondsToLive = 0
+    this.#recording?.close()
     this.#recording = null
     if (fill !== null) this.#claim!.entry.cache?.settle(fill, outcome, performance.now())
   }
+}
+
+/** Of a reference that begins with a slash. */
+function pathOf(reference: string): string {
+  const end = reference.search(/[?#]/)
+  return end === -1 ? reference : reference.slice(0, end)
 }

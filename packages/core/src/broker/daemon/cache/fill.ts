@@ -5,7 +5,7 @@ import type { HeldRequest, OwnerClaim } from '../request-queue-entry.ts'
  * asked once.
  *
  * busy ──response stored──▶ done (those who wait find it)
- *  │▲──response is for nobody else──▶ done (those who wait go to the app)
+ *  │▲──response is for nobody else──▶ done, fruitless (those who wait go to the app, all at once)
  *  ▼└─one of those who wait goes to the app
  * vacant (no response came) ──nobody waits──▶ done
  */
@@ -21,6 +21,8 @@ export class Fill {
   state: 'busy' | 'vacant' | 'done' = 'busy'
   /** What its response would tell is out of date by now, or its owner has lost the prefix: it is not stored. */
   isStale = false
+  /** The response is for nobody else: those who waited do not wait for another one. */
+  isFruitless = false
   readonly waiting = new Set<HeldRequest>()
 
   constructor(slot: string, key: string, path: string, claim: OwnerClaim) {

@@ -5,9 +5,10 @@ import type { CacheRequest } from './cache-request.ts'
 import { CachedResource, MAX_VARIANTS } from './cached-resource.ts'
 import { Fill } from './fill.ts'
 import { FlushPath, comparablePath } from './flush-path.ts'
+import { Recording } from './recording.ts'
 import type { ResponseCache } from './response-cache.ts'
 import { StoredResponse } from './stored-response.ts'
-import type { ReceivedResponse } from './stored-response.ts'
+import type { ReceivedHead, ReceivedResponse } from './stored-response.ts'
 
 /** More request fields than this are not told apart: such a response is as good as one for a single client. */
 const MAX_VARY_NAMES = 16
@@ -17,8 +18,8 @@ const MAX_PASSES = 1000
 const MAX_PASS_KEY = 512
 
 /**
- * How a request ended whose response might have been stored: it was; it is for nobody else, as later ones will be; it is no good;
- * or there was none, so that the next request may do better.
+ * How a request ended whose response might have been stored: it was; it is for nobody else, as later ones will be; it is an error of
+ * the moment; or there was none, so that the next request may do better.
  */
 export type FillOutcome = 'stored' | 'passed' | 'released' | 'failed'
 
@@ -42,8 +43,15 @@ export class QueueCache {
     return this.#store.waitLimit
   }
 
-  get maxBodyBytes(): number {
-    return this.#store.maxBodyBytes
+  /**
+   * Begins to record a response; null when it is too large for the cache, or for what is left beside others that come in.
+   *
+   * @param contentLength - bytes of the whole body
+   */
+  record(received: ReceivedHead, contentLength: number): Recording | null {
+    const store = this.#store
+    if (contentLength > store.maxBodyBytes || !store.reserve(contentLength)) return null
+    return new Recording(received, contentLength, store)
   }
 
   /** The response for a request, fresh; null when there is none. */
@@ -95,6 +103,12 @@ export class QueueCache {
     return true
   }
 
+  /** A request has waited too long: its app takes its time, or sends no end of a response. Those to come do not wait. */
+  giveUp(fill: Fill, waiting: HeldRequest, now: number): void {
+    fill.forget(waiting)
+    this.#pass(fill.key, now)
+  }
+
   /** What has become of a request that was to fill the cache. */
   settle(fill: Fill, outcome: FillOutcome, now: number): void {
     if (fill.state !== 'busy') return
@@ -102,6 +116,7 @@ export class QueueCache {
       fill.offer()
       if (fill.state === 'busy') return
     } else if (outcome === 'passed') this.#pass(fill.key, now)
+    fill.isFruitless = outcome === 'passed' || outcome === 'released'
     if (this.#fills.get(fill.slot) === fill) this.#fills.delete(fill.slot)
     fill.finish()
   }
@@ -151,12 +166,16 @@ export class QueueCache {
   /** Lets go of what a path names; returns how many responses that were. */
   flush(text: string): number {
     const wanted = new FlushPath(text)
-    for (const fill of this.#fills.values()) if (wanted.matches(fill.path)) this.#spoil(fill)
+    this.#spoilWhere(({ path }) => wanted.matches(path))
     if (wanted.isRecursive) return this.#removeWhere((path) => wanted.matches(path))
-    let count = 0
-    for (const resource of this.#ofPath.get(wanted.path) ?? []) count += this.#removeAll(resource)
-    this.#store.flushed += count
-    return count
+    return this.#removeAt(wanted.path)
+  }
+
+  /** Lets go of what the raw path of a request names, and of nothing below it. */
+  invalidate(rawPath: string): void {
+    const path = comparablePath(rawPath)
+    this.#spoilWhere((fill) => fill.path === path)
+    this.#removeAt(path)
   }
 
   /** An owner has lost the prefix: nothing that it has made is used any more. */
@@ -164,13 +183,13 @@ export class QueueCache {
     for (const resource of this.#resources.values()) {
       for (const response of resource.variants.values()) if (response.claim === claim) this.#flushOne(response)
     }
-    for (const fill of this.#fills.values()) if (fill.claim === claim) this.#spoil(fill)
+    this.#spoilWhere((fill) => fill.claim === claim)
   }
 
   /** Lets go of everything. */
   clear(): void {
     this.#removeWhere(() => true)
-    for (const fill of this.#fills.values()) this.#spoil(fill)
+    this.#spoilWhere(() => true)
   }
 
   #slotOf(request: CacheRequest): string {
@@ -188,11 +207,22 @@ export class QueueCache {
     else siblings.add(resource)
   }
 
-  /** Its response will not be stored, and nobody waits for it any more. */
-  #spoil(fill: Fill): void {
-    fill.isStale = true
-    this.#fills.delete(fill.slot)
-    fill.finish()
+  /** Their responses will not be stored, and nobody waits for them any more: those who did take their places. */
+  #spoilWhere(isMeant: (fill: Fill) => boolean): void {
+    const spoiled = [...this.#fills.values()].filter((fill) => isMeant(fill))
+    for (const fill of spoiled) {
+      fill.isStale = true
+      if (this.#fills.get(fill.slot) === fill) this.#fills.delete(fill.slot)
+      fill.finish()
+    }
+  }
+
+  /** @param path - in the form in which paths are compared */
+  #removeAt(path: string): number {
+    let count = 0
+    for (const resource of this.#ofPath.get(path) ?? []) count += this.#removeAll(resource)
+    this.#store.flushed += count
+    return count
   }
 
   #removeWhere(isMeant: (path: string) => boolean): number {

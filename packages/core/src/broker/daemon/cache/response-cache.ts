@@ -12,6 +12,8 @@ export class ResponseCache {
   #oldest: StoredResponse | null = null
   #bytes = 0
   #count = 0
+  /** Of responses that are coming in. */
+  #recordedBytes = 0
   #isClosed = false
   // Since the broker began.
   hits = 0
@@ -48,6 +50,18 @@ export class ResponseCache {
   /** From the one that was used last to the one that will go first. */
   *[Symbol.iterator](): Iterator<StoredResponse> {
     for (let response = this.#newest; response !== null; response = response.older) yield response
+  }
+
+  /** Begins to record a response; returns false when those that are coming in have as many bytes as the cache may have. */
+  reserve(bytes: number): boolean {
+    if (this.#recordedBytes + bytes > this.#limits.responseCacheBytes) return false
+    this.#recordedBytes += bytes
+    return true
+  }
+
+  /** It is recorded no more. */
+  release(bytes: number): void {
+    this.#recordedBytes -= bytes
   }
 
   /** Whether a response alone fits. */

@@ -13,17 +13,21 @@ const LEFT_OUT = /^(?:age|keep-alive|proxy-connection|te|trailer|upgrade):.*\r\n
 /** What describes a body has nothing to say where there is none (RFC 9110 section 15.4.5). */
 const OF_BODIES = /^(?:accept-ranges|content-(?:encoding|language|range|type)):.*\r\n/gim
 
-/** A response as it came from an owner, whole. */
-export interface ReceivedResponse {
+/** A response as it comes from an owner. */
+export interface ReceivedHead {
   readonly claim: OwnerClaim
   readonly status: number
   /** Empty when it is the usual one. */
   readonly reason: string
   /** Complete field lines without any framing, Date included. */
   readonly fields: string
-  readonly body: Buffer
   /** Seconds, or Infinity. */
   readonly secondsToLive: number
+}
+
+/** A whole one. */
+export interface ReceivedResponse extends ReceivedHead {
+  readonly body: Buffer
 }
 
 /** A response in the cache. Nothing that a client may get changes any more: its body is sent without being copied. */
@@ -42,7 +46,7 @@ export class StoredResponse {
   readonly expiresAt: number
   /** What it counts in the cache. */
   readonly size: number
-  /** A whole answer as the wire had it last, kept by the protocol that made it, and of which age it is. */
+  /** A whole answer as the wire had it last, without a body that is large, kept by HTTP/1.1; and of which age it is. */
   wire = ''
   wireAge = -1
   hits = 0

@@ -11,7 +11,7 @@ import {
 import { CREDIT_STEP_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
 import type { CachedAnswer } from '../cache/cached-answer.ts'
 import { CacheTap } from '../cache/cache-tap.ts'
-import { clock } from '../coarse-clock.ts'
+import { clock, dateLine } from '../coarse-clock.ts'
 import { broken } from '../owner-peer.ts'
 import type { ExchangeCarrier } from './exchange-carrier.ts'
 import type { ExchangeSink } from './exchange-sink.ts'
@@ -154,7 +154,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (this.isOwnerDone || this.response.hasHead) throw broken('a second RESPONSE for one exchange')
     if ((flags & RESPONSE_FLAG_RAW) !== 0) return this.goRaw(bytes, bodyStart, end, isLast)
     const reason = reasonStart === fieldsStart ? '' : latin1(bytes, reasonStart, fieldsStart)
-    const fields = latin1(bytes, fieldsStart, bodyStart)
+    let fields = latin1(bytes, fieldsStart, bodyStart)
     if ((flags & RESPONSE_FLAG_OPAQUE) !== 0) {
       this.#goOpaque(status, reason, fields)
       return this.onOpaqueBytes(bytes, bodyStart, end, isLast)
@@ -163,10 +163,14 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (status < 200) throw broken(`status ${status} does not end an exchange`)
     // A body that the client holds back because nobody asked for it may never come, or come late.
     if ((flags & RESPONSE_FLAG_CLOSE) !== 0 || this.carrier.isAtEnd || this.isAwaitingContinue) this.endAfterResponse()
+    let headFlags = flags
     if (!this.tap.isIdle) {
-      this.#grantMore(this.tap.onHead(status, reason, fields, flags, contentLength, bytes, bodyStart, end, isLast))
+      // What is stored says the same moment as what this client gets.
+      if ((flags & RESPONSE_FLAG_NO_DATE) === 0) fields += dateLine()
+      headFlags |= RESPONSE_FLAG_NO_DATE
+      this.#grantMore(this.tap.onHead(status, reason, fields, contentLength, bytes, bodyStart, end, isLast))
     }
-    const fits = this.response.head(status, reason, fields, contentLength, flags, bytes, bodyStart, end, isLast)
+    const fits = this.response.head(status, reason, fields, contentLength, headFlags, bytes, bodyStart, end, isLast)
     this.#afterPiece(fits, isLast)
   }
 

@@ -3,6 +3,7 @@ import { DEFAULT_QUEUE_SETTINGS } from '../../../base/queue-settings.ts'
 import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import { CacheRequest } from '../cache/cache-request.ts'
+import type { CacheTap } from '../cache/cache-tap.ts'
 import { CachedAnswer } from '../cache/cached-answer.ts'
 import type { Fill } from '../cache/fill.ts'
 import type { QueueCache } from '../cache/queue-cache.ts'
@@ -25,6 +26,7 @@ import {
   rejectOf,
 } from './reject.ts'
 import type { Reject } from './reject.ts'
+import { isSafe } from './request-method.ts'
 import { hasPassed } from './timers.ts'
 
 /** A search is over before the next one begins, whatever carrier it is for. */
@@ -50,12 +52,14 @@ export class OwnerSearch {
   #hasWaited = false
   /** What the request that has just been found an owner for is to bring. */
   #fill: Fill | null = null
+  /** The path whose responses are out of date once that request has succeeded; null when it changes nothing. */
+  #changedPath: string | null = null
   readonly #routes: PortRoutes<RequestQueueEntry>
   readonly #localAddress: string
   readonly #isLoopback: boolean
   readonly #isMisdirected: ((host: string | undefined) => boolean) | undefined
   /** The client has not shown on its connection who it is, trusted or not: what it gets may be for others as well. */
-  readonly isAnonymous: boolean
+  readonly #isAnonymous: boolean
 
   /**
    * @param isMisdirected - whether a request for this host may not come this way; undefined where every one may
@@ -71,7 +75,7 @@ export class OwnerSearch {
     this.#isMisdirected = isMisdirected
     this.#localAddress = localAddress
     this.#isLoopback = isLoopbackAddress(localAddress)
-    this.isAnonymous = tls === undefined || (!tls.authorized && tls.peerCertificates.length === 0)
+    this.#isAnonymous = tls === undefined || (!tls.authorized && tls.peerCertificates.length === 0)
   }
 
   /** Of the request's prefix. */
@@ -86,6 +90,12 @@ export class OwnerSearch {
    * @param head - the parser that has just read `bytes`
    */
   find(head: HeadParser, bytes: Buffer, waiting: HeldRequest): OwnerClaim | Reject | 'cached' | 'hold' {
+    const found = this.#find(head, bytes, waiting)
+    if (found !== 'hold') this.#endWait()
+    return found
+  }
+
+  #find(head: HeadParser, bytes: Buffer, waiting: HeldRequest): OwnerClaim | Reject | 'cached' | 'hold' {
     const unavailable = this.#unavailable
     if (unavailable !== null) {
       this.#unavailable = null
@@ -104,39 +114,39 @@ export class OwnerSearch {
     const { maxConnections } = entry.settings
     if (maxConnections > 0 && entry.counts.connections > maxConnections) return TOO_MANY_CONNECTIONS
     const { cache } = entry
-    const isCacheable = cache !== null && this.isAnonymous && request.read(head, bytes)
+    const isCacheable = cache !== null && this.#isAnonymous && request.read(head, bytes, path)
     const now = isCacheable ? performance.now() : 0
     if (isCacheable) {
       const response = cache.find(request, now)
       if (response !== null) {
         cachedAnswer.prepare(response, request, now)
-        this.#endWait()
         return 'cached'
       }
     }
+    this.#changedPath = cache === null || isSafe(head, bytes) ? null : path
     const claim = entry.pick()
     if (claim !== null) return isCacheable && !this.#fillFor(cache, claim, waiting, now) ? 'hold' : claim
     this.#heldSince = clock.seconds
     return entry.hold(waiting) ? 'hold' : QUEUE_FULL
   }
 
-  /** What the response to the request that was found an owner for is to be stored as; null when it is not. */
-  takeFill(): Fill | null {
-    const fill = this.#fill
+  /** Tells where the response passes by the cache what the request means to it, which has just been found an owner for. */
+  startTap(tap: CacheTap, claim: OwnerClaim): void {
+    tap.start(claim, this.#fill, this.#changedPath, this.#isAnonymous)
     this.#fill = null
-    return fill
+    this.#changedPath = null
   }
 
   /** The app is asked only if nobody has asked the same already; returns false when the request waits for that response. */
   #fillFor(cache: QueueCache, claim: OwnerClaim, waiting: HeldRequest, now: number): boolean {
-    const pending = this.#hasWaited ? null : cache.pendingFill(request, now)
+    const isImpatient = this.#hasWaited || this.#awaited?.isFruitless === true
+    const pending = isImpatient ? null : cache.pendingFill(request, now)
     if (pending !== null && cache.wait(pending, waiting, claim.entry.settings.queueLength)) {
       // Of all the times that it waits for one response or another the first counts.
       if (this.#awaited === null) this.#heldSince = clock.seconds
       this.#awaited = pending
       return false
     }
-    this.#endWait()
     this.#fill = cache.begin(request, claim, now)
     return true
   }
@@ -152,7 +162,7 @@ export class OwnerSearch {
     const awaited = this.#awaited
     const cache = this.entry?.cache ?? null
     if (awaited?.waiting.has(waiting) === true && cache !== null && hasPassed(cache.waitLimit, this.#heldSince)) {
-      awaited.forget(waiting)
+      cache.giveUp(awaited, waiting, performance.now())
       this.#hasWaited = true
       return true
     }

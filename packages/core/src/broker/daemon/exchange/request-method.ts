@@ -4,6 +4,14 @@ import type { HeadParser } from '../http1/head-parser.ts'
 /** RFC 9110 section 9.2.2. */
 const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** RFC 9110 section 9.2.1. */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** Whether the client asks for no change of anything. */
+export function isSafe({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
+  return SAFE_METHODS.has(latin1(bytes, headStart, methodEnd))
+}
+
 /** Whether the request may be given to a second owner when the first one dies with it. */
 export function isIdempotent({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
   return IDEMPOTENT_METHODS.has(latin1(bytes, headStart, methodEnd))

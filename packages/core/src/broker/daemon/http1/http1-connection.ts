@@ -362,7 +362,7 @@ export class Http1Connection
       return bodyStart
     }
     claim.entry.requests++
-    this.#exchange.tap.start(claim, this.#search.takeFill(), this.#search.isAnonymous)
+    this.#search.startTap(this.#exchange.tap, claim)
     this.#lastOwner = claim.peer
     const connectionId = this.#ids.announce(claim.peer)
     const next = connectionId === -1 ? -1 : this.#exchange.handOver(claim, connectionId, parser, bytes, bodyStart, end)

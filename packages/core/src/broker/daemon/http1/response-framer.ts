@@ -12,6 +12,8 @@ const TEXT_BYTES = 4096
 const CONNECTION_CLOSE = 'Connection: close\r\n'
 const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n'
 
+const ignore = (): void => {}
+
 /** How the end of a response body is marked on the wire (RFC 9112 section 6.3). */
 type Framing = 'none' | 'length' | 'chunked' | 'close'
 
@@ -106,25 +108,30 @@ export class ResponseFramer implements ResponseWriter {
 
   cached(answer: CachedAnswer): void {
     this.hasHead = true
-    const { response, age } = answer
+    const { response, start, end } = answer
     const connection = this.#connection
-    const isUsual = answer.isWhole && this.isPersistent && !this.#isHead && response.body.length <= TEXT_BYTES
-    if (isUsual && response.wireAge === age) return connection.writeText(response.wire)
-    let text = `${statusLine(answer.status, answer.reason)}${answer.fields}Age: ${age}\r\n`
+    const isUsual = answer.isWhole && this.isPersistent && !this.#isHead
+    const text = isUsual && response.wireAge === answer.age ? response.wire : this.#textOf(answer, isUsual)
+    if (this.#isHead || end - start <= TEXT_BYTES) return connection.writeText(text)
+    connection.cork()
+    connection.writeText(text)
+    // What is stored does not change: a client that reads slowly holds the one copy, not one of its own.
+    connection.writeChunks([answer.isWhole ? response.body : response.body.subarray(start, end)], ignore)
+    connection.uncork()
+  }
+
+  /** The head of a stored response, with a body that is small; kept with it, if others will get the very same. */
+  #textOf(answer: CachedAnswer, isUsual: boolean): string {
+    const { response, status, age, start, end } = answer
+    let text = `${statusLine(status, answer.reason)}${answer.fields}Age: ${age}\r\n`
     text += this.isPersistent ? this.#keepAlive : CONNECTION_CLOSE
-    text += this.#frame(answer.status, answer.contentLength)
-    const { start, end } = answer
-    const length = this.#framing === 'none' ? 0 : end - start
-    if (length > TEXT_BYTES) {
-      // What is stored does not change: a client that reads slowly holds the one copy, not one of its own.
-      return connection.writeChunks([Buffer.from(text, 'latin1'), response.body.subarray(start, end)], () => {})
-    }
-    if (length > 0) text += latin1(response.body, start, end)
+    text += this.#frame(status, answer.contentLength)
+    if (this.#framing !== 'none' && end > start && end - start <= TEXT_BYTES) text += latin1(response.body, start, end)
     if (isUsual) {
       response.wire = text
       response.wireAge = age
     }
-    connection.writeText(text)
+    return text
   }
 
   informational(status: number, fields: string): void {

@@ -321,7 +321,7 @@ export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, Held
     if (claim === 'cached') return this.#exchange.answerFromCache(cachedAnswer)
     if ('status' in claim) return this.#answer(claim)
     claim.entry.requests++
-    this.#exchange.tap.start(claim, this.#search.takeFill(), this.#search.isAnonymous)
+    this.#search.startTap(this.#exchange.tap, claim)
     this.#lastOwner = claim.peer
     const connectionId = this.#ids.announce(claim.peer)
     if (connectionId === -1 || !this.#exchange.handOver(claim, connectionId, parser, headBytes, end)) {

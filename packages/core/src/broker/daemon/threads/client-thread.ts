@@ -6,6 +6,7 @@ import { UrlPrefix } from '../../../base/url-prefix.ts'
 import type { Engine, EngineConnection } from '../../engine/engine.ts'
 import { openEngine } from '../../engine/open-engine.ts'
 import { FRAME_FLUSHED } from '../../protocol/frames.ts'
+import { CacheQuestion } from '../cache/cache-state.ts'
 import { ResponseCache } from '../cache/response-cache.ts'
 import { startClock } from '../coarse-clock.ts'
 import type { ClientConnection } from '../exchange/client-host.ts'
@@ -107,6 +108,10 @@ export class ClientThread implements PeerHost, Http1Host {
     peer.violate(misplaced())
   }
 
+  onCache(peer: OwnerPeer): void {
+    peer.violate(misplaced())
+  }
+
   onStatus(peer: OwnerPeer): void {
     peer.violate(misplaced())
   }
@@ -184,7 +189,9 @@ export class ClientThread implements PeerHost, Http1Host {
         for (const connection of this.#connections) connection.shutdown()
         return
       case 'status':
-        return this.#say({ kind: 'status', question: message.question, status: this.#status() })
+        return this.#say({ kind: 'answer', question: message.question, answer: this.#status() })
+      case 'cache':
+        return this.#onCache(message.question, new CacheQuestion(message.url), message.isDeleted)
     }
   }
 
@@ -239,6 +246,12 @@ export class ClientThread implements PeerHost, Http1Host {
     const owner = this.#owners.get(key)
     owner?.entryOf(claim)?.flush(path)
     owner?.tell(claim, FRAME_FLUSHED)
+  }
+
+  #onCache(question: number, about: CacheQuestion, isDeleted: boolean): void {
+    const answer = about.answer(this.#responses, performance.now())
+    if (isDeleted) about.flush(this.#queues.values())
+    this.#say({ kind: 'answer', question, answer })
   }
 
   #leave(): void {

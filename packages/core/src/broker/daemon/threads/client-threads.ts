@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { ThreadTicket } from '../../protocol/hello.ts'
+import type { CacheState } from '../../protocol/status.ts'
 import { claimedBy } from '../claims.ts'
 import type { ClaimsMirror } from '../claims.ts'
 import type { OwnerPeer } from '../owner-peer.ts'
@@ -19,6 +20,13 @@ export interface ThreadsHost {
   isPrivate(port: number): boolean
   /** In one of the threads an owner has broken the protocol, or closed its connection. */
   onOwnerLost(peer: OwnerPeer, violation: string | undefined): void
+}
+
+type Answer = ThreadStatus | CacheState
+
+interface Question {
+  readonly answers: Answer[]
+  readonly done: (answers: Answer[]) => void
 }
 
 /** How threads are started. */
@@ -48,7 +56,7 @@ export class ClientThreads implements ClaimsMirror {
   #lastQueue = 0
   readonly #keys = new Map<OwnerPeer, string>()
   readonly #peers = new Map<string, OwnerPeer>()
-  readonly #questions = new Map<number, { readonly answers: ThreadStatus[]; done: (answers: ThreadStatus[]) => void }>()
+  readonly #questions = new Map<number, Question>()
   #lastQuestion = 0
   #emptyCount = 0
   #onEmpty = (): void => {}
@@ -176,13 +184,23 @@ export class ClientThreads implements ClaimsMirror {
     this.#tell({ kind: 'close' })
   }
 
-  /** What each of the other threads has done; for {@link ClientThreads.ofQueue} and {@link ClientThreads.queuedFor} too. */
+  /** What each of the other threads has done. */
   async status(): Promise<ThreadStatus[]> {
+    return (await this.#ask((question) => ({ kind: 'status', question }))) as ThreadStatus[]
+  }
+
+  /** What each of them has cached of a URL; it is then forgotten, if that is asked for. */
+  async cache(url: string, isDeleted: boolean): Promise<CacheState[]> {
+    return (await this.#ask((question) => ({ kind: 'cache', question, url, isDeleted }))) as CacheState[]
+  }
+
+  /** Resolves to the answers of all. */
+  async #ask(message: (question: number) => ToThread): Promise<Answer[]> {
     if (this.#workers.length === 0) return []
     const question = ++this.#lastQuestion
     return new Promise((done) => {
       this.#questions.set(question, { answers: [], done })
-      this.#tell({ kind: 'status', question })
+      this.#tell(message(question))
     })
   }
 
@@ -221,9 +239,9 @@ export class ClientThreads implements ClaimsMirror {
       case 'empty':
         if (++this.#emptyCount === this.#workers.length) this.#onEmpty()
         return
-      case 'status': {
+      case 'answer': {
         const question = this.#questions.get(message.question)
-        if (question === undefined || question.answers.push(message.status) < this.#workers.length) return
+        if (question === undefined || question.answers.push(message.answer) < this.#workers.length) return
         this.#questions.delete(message.question)
         return question.done(question.answers)
       }

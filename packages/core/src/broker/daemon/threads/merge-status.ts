@@ -1,4 +1,4 @@
-import type { BrokerStatus, CacheStatus, QueueStatus } from '../../protocol/status.ts'
+import type { BrokerStatus, CacheState, CacheStatus, QueueStatus } from '../../protocol/status.ts'
 import type { RequestQueueEntry } from '../request-queue-entry.ts'
 import type { ClientThreads } from './client-threads.ts'
 import type { ThreadStatus } from './thread-messages.ts'
@@ -24,11 +24,26 @@ export function mergeQueue(
 }
 
 /** Each thread keeps responses of its own. */
-export function mergeCache(own: CacheStatus, shares: readonly ThreadStatus[]): CacheStatus {
+export function mergeCache(own: CacheStatus, shares: readonly { readonly cache: CacheStatus }[]): CacheStatus {
   const names = Object.keys(own) as (keyof CacheStatus)[]
   return Object.fromEntries(
     names.map((name) => [name, sum(own[name], shares, ({ cache }) => cache[name])]),
   ) as unknown as CacheStatus
+}
+
+/** In characters: what one thread lists just fits into a frame. */
+const MAX_LISTED_LENGTH = 150_000
+
+/** What is cached in all threads: those of the first one first. */
+export function mergeCacheStates(own: CacheState, others: readonly CacheState[]): CacheState {
+  const responses = [...own.responses]
+  let room = MAX_LISTED_LENGTH - JSON.stringify(responses).length
+  for (const response of others.flatMap((other) => other.responses)) {
+    room -= JSON.stringify(response).length + 1
+    if (room > 0) responses.push(response)
+  }
+  const total = others.reduce((sum, other) => sum + other.total, own.total)
+  return { cache: mergeCache(own.cache, others), total, responses }
 }
 
 export function mergeReasons(
@@ -42,6 +57,6 @@ export function mergeReasons(
   return merged
 }
 
-function sum(own: number, shares: readonly ThreadStatus[], of: (share: ThreadStatus) => number | undefined): number {
+function sum<T>(own: number, shares: readonly T[], of: (share: T) => number | undefined): number {
   return shares.reduce((total, share) => total + (of(share) ?? 0), own)
 }

@@ -1,6 +1,6 @@
 import type { QueueSettings } from '../../../base/queue-settings.ts'
 import type { ClaimMode } from '../../../base/url-prefix.ts'
-import type { CacheStatus } from '../../protocol/status.ts'
+import type { CacheState, CacheStatus } from '../../protocol/status.ts'
 import type { Delivery } from '../../rings/delivery.ts'
 import type { ServerLimits } from '../server-limits.ts'
 
@@ -53,6 +53,8 @@ export type ToThread =
   | { readonly kind: 'leave' }
   | { readonly kind: 'close' }
   | { readonly kind: 'status'; readonly question: number }
+  /** What is cached of a URL; it is then forgotten, if the question says so. */
+  | { readonly kind: 'cache'; readonly question: number; readonly url: string; readonly isDeleted: boolean }
 
 /** What a thread tells the first. */
 export type FromThread =
@@ -61,7 +63,7 @@ export type FromThread =
   | { readonly kind: 'owner-lost'; readonly key: string; readonly violation: string | undefined }
   /** The last client has gone, of a broker that leaves. */
   | { readonly kind: 'empty' }
-  | { readonly kind: 'status'; readonly question: number; readonly status: ThreadStatus }
+  | { readonly kind: 'answer'; readonly question: number; readonly answer: ThreadStatus | CacheState }
 
 /** A thread's share of what has been done. */
 export interface ThreadStatus {

@@ -14,7 +14,7 @@ export default defineConfig({
     // Names every test, and those that can't be run with the reason.
     reporters: ['verbose'],
     // Wine starts slowly on a busy machine; a test that hangs says where by its own, shorter patience.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    testTimeout: 150_000,
+    hookTimeout: 150_000,
   },
 })

@@ -11,6 +11,7 @@ interface Platform {
   readonly AF_INET6: number
   readonly SOL_SOCKET: number
   readonly SO_REUSEADDR: number
+  readonly SO_ACCEPTCONN: number
   readonly IPV6_V6ONLY: number
   readonly MSG_DONTWAIT: number
   /** How to ask who is at the other end of a local socket: SO_PEERCRED and SO_PEERGROUPS, LOCAL_PEERCRED. */
@@ -34,6 +35,7 @@ const LINUX: Platform = {
   AF_INET6: 10,
   SOL_SOCKET: 1,
   SO_REUSEADDR: 2,
+  SO_ACCEPTCONN: 30,
   IPV6_V6ONLY: 26,
   MSG_DONTWAIT: 0x40,
   peer: { kind: 'ucred', credentials: 17, groups: 59 },
@@ -48,6 +50,7 @@ const MACOS: Platform = {
   AF_INET6: 30,
   SOL_SOCKET: 0xffff,
   SO_REUSEADDR: 4,
+  SO_ACCEPTCONN: 2,
   IPV6_V6ONLY: 27,
   MSG_DONTWAIT: 0x80,
   peer: { kind: 'xucred', credentials: 1 },

@@ -80,3 +80,9 @@ function encodeAddress(libc: Libc, host: string, port: number): Buffer {
 function intOf(value: number): Buffer {
   return Buffer.from(Int32Array.of(value).buffer)
 }
+
+/** Whether a descriptor, which may be of anything, is a socket that listens. */
+export function isListening(libc: Libc, descriptor: number): boolean {
+  const { SOL_SOCKET, SO_ACCEPTCONN } = libc.platform
+  return (libc.readOption(descriptor, SOL_SOCKET, SO_ACCEPTCONN, 4)?.readUInt32LE(0) ?? 0) !== 0
+}

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import type { QueueSettings } from '../../src/base/queue-settings.ts'
-import type { ClaimMode } from '../../src/base/url-prefix.ts'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../../src/broker/protocol/claims.ts'
+import type { Claim } from '../../src/broker/protocol/claims.ts'
 import {
   FLAG_END,
   FRAME_BODY,
@@ -99,11 +98,11 @@ export class RawOwner implements Disposable {
   /** Claims a prefix; resolves with what the broker says. */
   async claim(
     href: string,
-    options: { mode?: ClaimMode; epoch?: number; settings?: QueueSettings } = {},
+    options: Partial<Omit<Claim, 'href'>> = {},
   ): Promise<{ id: number; port: number; epoch: number } | 'revoked'> {
     const id = this.#nextClaim++
-    const { mode = 'create', epoch, settings = {} } = options
-    this.send({ type: FRAME_CLAIM, id, payload: Buffer.from(encodeClaim({ href, mode, epoch, settings })) })
+    const { mode = 'create', settings = {} } = options
+    this.send({ type: FRAME_CLAIM, id, payload: Buffer.from(encodeClaim({ ...options, href, mode, settings })) })
     const frame = await this.next(FRAME_CLAIMED, FRAME_REFUSED, FRAME_REVOKED)
     if (frame.type === FRAME_REVOKED) return 'revoked'
     if (frame.type === FRAME_REFUSED) throw decodeRefused(frame.payload.toString())

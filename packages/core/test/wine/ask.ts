@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http'
 
 /** Milliseconds without anything from the other side. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 /** A response, whole. */
 export interface Answer {

@@ -11,7 +11,7 @@ import { vi } from 'vitest'
 import { nodeExe, stageDirectory, wineDirectory } from '../../../../tools/wine/directory.ts'
 
 /** How long an owner may take to start, to answer and to leave; Wine itself takes about a second. */
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 60_000
 
 /** A message of an owner. */
 export interface WineMessage {

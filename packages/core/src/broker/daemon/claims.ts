@@ -6,6 +6,7 @@ import type { EngineConnection } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed } from '../protocol/claims.ts'
 import { FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
+import { isAdministrator } from './authorization.ts'
 import { HandOvers } from './hand-overs.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
@@ -47,6 +48,9 @@ const RECOVERY_MS = 3000
 /** In which owners that a broker has handed over come: none has died, but one may be blocked, or the machine be busy. */
 const HAND_OVER_MS = 30_000
 
+/** Of one process: far above what any has, and what can be borne of those that may claim. */
+const MAX_CLAIMS = 10_000
+
 /**
  * Which process has which prefix: an entry for each registered prefix, in the router, and its owners' shares of it. Ports are open
  * for as long as a claim, or an orphaned entry, needs them.
@@ -61,6 +65,8 @@ export class Claims {
   readonly #handOvers = new HandOvers()
   readonly #privatePorts = new PrivatePorts()
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
+  /** Of ports whose sockets came from processes of other users: these users. */
+  readonly #makers = new Map<number, number>()
   #lastEpoch = 0
 
   /**
@@ -99,7 +105,7 @@ export class Claims {
 
   /** Whether the port, at any address, belongs to one process alone. */
   isPrivate(port: number): boolean {
-    return this.#privatePorts.has(port)
+    return this.#privatePorts.hasPort(port)
   }
 
   /** From here on the process may claim. */
@@ -158,17 +164,23 @@ export class Claims {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     this.#host.authorize(peer, prefix)
+    if (privatePort !== undefined && prefix.path !== '/') throw notWhole(prefix)
     if (prefix.scheme === 'https' && !this.#host.hasCertificate(prefix.port)) throw noCertificate(prefix)
+    const wasOpen = this.#listeners.has(prefix.port)
     const port = await (handOver === undefined
       ? this.#listeners.acquire(prefix)
       : this.#listeners.adopt(prefix, this.#handOvers.take(handOver)))
     try {
+      this.#checkMaker(peer, prefix, port, handOver !== undefined && wasOpen)
+      if (handOver !== undefined && isStranger(peer)) this.#makers.set(port, peer.credentials!.uid)
       if (this.#privatePorts.isTaken(prefix, port, privatePort !== undefined)) {
         throw taken(prefix, `port ${port} belongs to one process alone`)
       }
+      if (privatePort !== undefined && this.#isShared(port)) throw taken(prefix, `port ${port} has other prefixes`)
       const claims = this.#ofPeers.get(peer)
       // The peer may have gone while the port was being bound.
       if (claims === undefined) throw taken(prefix, 'its process has ended')
+      if (claims.size >= MAX_CLAIMS) throw tooMany(prefix)
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
       const entry = this.#entryFor(prefix, port, epoch)
       if (entry === null) {
@@ -281,6 +293,24 @@ export class Claims {
     peer.writer.signal(frame, 0, 0, claimId)
   }
 
+  /**
+   * Sockets that another user's process has made it may keep, and accept from: they are for that user's prefixes only.
+   *
+   * @param isAddition - it hands over one more for a port that is open
+   */
+  #checkMaker(peer: OwnerPeer, prefix: UrlPrefix, port: number, isAddition: boolean): void {
+    const maker = this.#makers.get(port)
+    if (maker === peer.credentials?.uid || (maker === undefined && !(isAddition && isStranger(peer)))) return
+    throw taken(prefix, maker === undefined ? `port ${port} is open` : `port ${port} was opened by user ${maker}`)
+  }
+
+  /** Whether prefixes of a port are routed: a private claim on it would get their requests. */
+  #isShared(port: number): boolean {
+    const isRouted = (entry: RequestQueueEntry): boolean => entry.port === port && !this.#privatePorts.has(entry)
+    // Nobody waits for the owner of a private port; only one that another broker had is kept for a while.
+    return [...this.#entries].some((entry) => isRouted(entry) && (!entry.isOrphaned || entry.settings.holdFor !== 0))
+  }
+
   /** Later than every one before, those of earlier brokers included. */
   #nextEpoch(): number {
     this.#lastEpoch = Math.max(Date.now(), this.#lastEpoch + 1)
@@ -307,7 +337,9 @@ export class Claims {
 
   async #release(prefix: UrlPrefix, port: number): Promise<void> {
     await this.#listeners.release(prefix, port)
-    if (!this.#listeners.has(port)) this.#host.onPortClosed(port)
+    if (this.#listeners.has(port)) return
+    this.#makers.delete(port)
+    this.#host.onPortClosed(port)
   }
 }
 
@@ -323,6 +355,32 @@ function taken(prefix: UrlPrefix, reason: string): HttpSysError {
     subject: prefix.href,
     reason,
     remedy: "Stop that process, choose another prefix, or share the queue with { mode: 'attach' } in both.",
+  })
+}
+
+/** Another user's process, who may do only what is reserved for him. */
+function isStranger({ credentials }: OwnerPeer): boolean {
+  return credentials !== undefined && !isAdministrator(credentials)
+}
+
+function tooMany({ href }: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'EMFILE',
+    syscall: 'listen',
+    subject: href,
+    reason: `this process has ${MAX_CLAIMS} prefixes already`,
+    remedy: 'Claim a shorter prefix, and route what is below it in the process.',
+  })
+}
+
+/** Reservations are for paths, and a private port has them all. */
+function notWhole({ href }: UrlPrefix): HttpSysError {
+  return new HttpSysError({
+    code: 'EINVAL',
+    syscall: 'listen',
+    subject: href,
+    reason: 'a port that a server has to itself has no path',
+    remedy: 'Leave the path out.',
   })
 }
 

@@ -1,5 +1,7 @@
 import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
+import { libc } from '../../sockets/libc.ts'
+import { isListening } from '../../sockets/listening-socket.ts'
 import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
 import type { BindScope } from '../protocol/bind-scope.ts'
@@ -80,12 +82,14 @@ export class Listeners {
    */
   adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
     return this.#serially(async () => {
+      const left = [...descriptors]
       const port = this.#portOf(prefix)
       port.scopes.push(bindScopeOf(prefix))
       try {
-        for (const descriptor of descriptors) await this.#adopt(port, descriptor)
+        while (left.length > 0) await this.#adopt(port, left.shift()!)
         await this.#rebind(port)
       } catch (error) {
+        for (const descriptor of left) libc()?.close(descriptor)
         port.scopes.pop()
         await this.#narrow(port)
         throw describeListenFailure(error, port.number)
@@ -225,6 +229,11 @@ export class Listeners {
   }
 
   async #adopt(port: Port, descriptor: number): Promise<void> {
+    const library = libc()
+    if (library !== null && !isListening(library, descriptor)) {
+      library.close(descriptor)
+      throw new Error('what was handed over is no socket that listens')
+    }
     const endpoint = { kind: 'descriptor', descriptor } as const
     const listener = await this.#listenAt(endpoint, port.isSecure)
     if (listener.port === port.number && !port.listeners.has(listener.address)) {

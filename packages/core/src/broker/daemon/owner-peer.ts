@@ -78,6 +78,8 @@ export interface PeerHost {
 
 /** Owners whose local socket has more than this queued get no further requests; a stopped process costs no more memory. */
 const FULL_BYTES = 1024 * 1024
+/** What a process asks that was blocked or stopped, before it reads again, is far less. */
+const MAX_UNREAD_ANSWERS = 256
 
 /** A client connection whose facts have been announced to an owner under an id. */
 export interface AnnouncedConnection extends ConnectionFacts {
@@ -105,6 +107,8 @@ export class OwnerPeer implements EngineConnectionHandler {
   readonly #connection: EngineConnection
   readonly #channel: PeerChannel
   readonly #host: PeerHost
+  /** Given while it was full. */
+  #unreadAnswers = 0
 
   constructor(connection: EngineConnection, host: PeerHost, delivery: DeliveryOptions) {
     this.#connection = connection
@@ -119,7 +123,7 @@ export class OwnerPeer implements EngineConnectionHandler {
         const wasFull = this.isFull
         done()
         // What could not be sent makes room, too, when the process has died.
-        if (isSent && wasFull && !this.isFull) host.onPeerDrained(this)
+        if (isSent && wasFull && !this.isFull) this.#onDrained()
       })
     }
     this.writer = new FrameWriter(transmit, (flush) => connection.defer(flush))
@@ -129,6 +133,17 @@ export class OwnerPeer implements EngineConnectionHandler {
   /** It reads too slowly, or not at all. */
   get isFull(): boolean {
     return this.writer.queuedBytes > FULL_BYTES
+  }
+
+  #onDrained(): void {
+    this.#unreadAnswers = 0
+    this.#host.onPeerDrained(this)
+    for (const exchange of this.exchanges.values()) exchange.onOwnerDrained()
+  }
+
+  /** It asks something; who asks on without reading the answers is cut off. */
+  #onQuestion(): void {
+    if (this.isFull && ++this.#unreadAnswers > MAX_UNREAD_ANSWERS) throw broken('it does not read what it asks for')
   }
 
   /** Gives the connection an id and tells the owner its facts. */
@@ -218,6 +233,8 @@ export class OwnerPeer implements EngineConnectionHandler {
       else this.#onHello(type, flags, bytes, start, end)
       return
     }
+    if (type === FRAME_CLAIM || type === FRAME_RELEASE || type === FRAME_FLUSH || type === FRAME_STATUS)
+      this.#onQuestion()
     if (type === FRAME_CLAIM) return this.#host.onClaim(this, id, bytes.toString('utf8', start + HEADER_BYTES, end))
     if (type === FRAME_RELEASE) {
       return this.#host.onRelease(this, id, (flags & RELEASE_HOLD) === 0 ? 'released' : 'left')

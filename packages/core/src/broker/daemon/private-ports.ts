@@ -1,5 +1,6 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { PrivatePort } from './http1/private-port.ts'
+import type { RequestQueueEntry } from './request-queue-entry.ts'
 
 const EVERY_ADDRESS = '*'
 const MAPPED_IPV4 = '::ffff:'
@@ -17,7 +18,7 @@ export class PrivatePorts {
   }
 
   /** Whether the port, at any address, belongs to one process alone. */
-  has(port: number): boolean {
+  hasPort(port: number): boolean {
     return this.#ports.has(port)
   }
 
@@ -25,6 +26,11 @@ export class PrivatePorts {
   isTaken(prefix: UrlPrefix, port: number, isPrivate: boolean): boolean {
     const addresses = this.#ports.get(port)
     return addresses !== undefined && (!isPrivate || addresses.has(addressOf(prefix)))
+  }
+
+  /** Whether the claim is one of a private port. */
+  has({ prefix, port }: RequestQueueEntry): boolean {
+    return this.#ports.get(port)?.get(addressOf(prefix))?.claim.entry.prefix === prefix
   }
 
   add(privatePort: PrivatePort): void {

@@ -127,7 +127,8 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (status < 100 || status > 199 || status === 101) throw broken(`status ${status} is not informational`)
     if (!areSafeFields(bytes, fieldsStart, fieldsEnd)) throw broken('an informational response has unsafe fields')
     if (status === 100) this.isAwaitingContinue = false
-    if (this.state !== 'open' || this.response.hasHead) return
+    // A client that does not read gets no more of what no window bounds.
+    if (this.state !== 'open' || this.response.hasHead || this.response.isFull) return
     this.response.informational(status, latin1(bytes, fieldsStart, fieldsEnd))
   }
 

@@ -29,6 +29,8 @@ export interface ExchangeSink {
   onBodyCredit(bytes: number): void
   onDiscardBody(): void
   onCancel(): void
+  /** The owner had been full and takes more again. */
+  onOwnerDrained(): void
   /** The owner's process is gone. */
   onOwnerGone(): void
 }

@@ -72,7 +72,8 @@ export abstract class RequestLeg {
     }
     if (trailers !== '') owner.writer.text(FRAME_TRAILERS, FLAG_END, 0, this.id, trailers, 'latin1')
     this.bodyCredit -= pieceEnd - start
-    if (this.bodyCredit <= 0) this.carrier.pauseReading()
+    // Whatever the owner says that it takes: what waits for it here is bounded.
+    if (this.bodyCredit <= 0 || (owner.isFull && !isLast)) this.carrier.pauseReading()
   }
 
   /** Passes on raw bytes of an opaque connection. */
@@ -82,7 +83,12 @@ export abstract class RequestLeg {
 
   onBodyCredit(bytes: number): void {
     this.bodyCredit += bytes
-    if (this.bodyCredit > 0) this.carrier.resumeReading()
+    this.onOwnerDrained()
+  }
+
+  /** The owner takes more again. */
+  onOwnerDrained(): void {
+    if (this.bodyCredit > 0 && this.owner?.isFull !== true) this.carrier.resumeReading()
   }
 
   onDiscardBody(): void {

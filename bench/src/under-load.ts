@@ -1,4 +1,4 @@
-import { cpuBetween, type CpuUse, takeReadings } from '@httpsys/core/measure'
+import { cpuUnderLoad, type CpuUse, takeReadings } from '@httpsys/core/measure'
 import type { Figures, Launch, Metric } from './scenario.ts'
 
 /** What a load came to, whatever it consists of. */
@@ -24,7 +24,7 @@ export async function underLoad(
   const members = group.members()
   const before = takeReadings(members)
   const outcome = await run(conditions.seconds)
-  return { outcome, use: cpuBetween(members, before, takeReadings(members)) }
+  return { outcome, use: cpuUnderLoad(members, before, takeReadings(members)) }
 }
 
 /** Metrics of scenarios that count things, such as requests. */

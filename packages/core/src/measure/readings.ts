@@ -36,10 +36,17 @@ export function takeReadings(members: readonly Member[]): Readings {
 }
 
 /**
- * What was used between two readings of the same members.
+ * What was used between two readings of the same members while they had work to do.
  *
  * @throws Error when the kernel counted nothing
  */
+export function cpuUnderLoad(members: readonly Member[], before: Readings, after: Readings): CpuUse {
+  const use = cpuBetween(members, before, after)
+  if (use.nanoseconds === 0) throw new Error('The kernel counted no CPU time for the servers')
+  return use
+}
+
+/** What was used between two readings of the same members; idle ones may have used nothing. */
 export function cpuBetween(members: readonly Member[], before: Readings, after: Readings): CpuUse {
   const roles: Record<string, number> = {}
   let nanoseconds = 0
@@ -54,7 +61,6 @@ export function cpuBetween(members: readonly Member[], before: Readings, after: 
     kernelTicks += to.kernelTicks - from.kernelTicks
     roles[role] = (roles[role] ?? 0) + to.nanoseconds - from.nanoseconds
   }
-  if (nanoseconds === 0) throw new Error('The kernel counted no CPU time for the servers')
   const busy = after.machine.busy - before.machine.busy
   const stolen = after.machine.stolen - before.machine.stolen
   const known = nanoseconds / 1e9 + after.harness - before.harness

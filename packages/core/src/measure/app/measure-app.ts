@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { builtInLoad, isWrkInstalled, loadFailure, wrkLoad } from '../load/http-load.ts'
 import { choosePinning } from '../pinning.ts'
 import { ProcessGroup } from '../processes.ts'
-import { cpuBetween, takeReadings } from '../readings.ts'
+import { cpuUnderLoad, takeReadings } from '../readings.ts'
 import { rotate } from '../statistics.ts'
 import type { MeasuredApp, Way } from './ways.ts'
 
@@ -87,7 +87,7 @@ async function measureOnce(app: MeasuredApp, way: Way, { seconds, warmup }: Meas
     const members = group.members()
     const before = takeReadings(members)
     const result = await load.run({ ...target, seconds })
-    const use = cpuBetween(members, before, takeReadings(members))
+    const use = cpuUnderLoad(members, before, takeReadings(members))
     const failure = loadFailure(result)
     if (failure !== undefined) throw new Error(failure)
     const { p50, p99 } = result

@@ -71,14 +71,16 @@ export class Site implements AsyncDisposable {
   port = 0
   readonly #script: string
   readonly #env: NodeJS.ProcessEnv
+  readonly #scheme: 'http' | 'https'
 
   /**
    * @param script - what an owner runs
    * @param env - variables of the owners, and of the broker that the first one starts
    */
-  constructor(script = plainOwner, env: NodeJS.ProcessEnv = {}) {
+  constructor(script = plainOwner, env: NodeJS.ProcessEnv = {}, scheme: 'http' | 'https' = 'http') {
     this.#script = script
     this.#env = env
+    this.#scheme = scheme
   }
 
   /** Starts an owner without waiting for it. */
@@ -86,7 +88,7 @@ export class Site implements AsyncDisposable {
     const env = {
       ...process.env,
       HTTPSYS_RUNTIME_DIR: this.directory,
-      HTTPSYS_BASE: `http://localhost:${this.port}`,
+      HTTPSYS_BASE: `${this.#scheme}://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '300',
       ...this.#env,
     }

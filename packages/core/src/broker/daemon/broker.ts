@@ -19,7 +19,6 @@ import {
 import type { ThreadTicket } from '../protocol/hello.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { Estate } from '../rendezvous/estate.ts'
-import { ticketKeys } from '../rendezvous/ticket-keys.ts'
 import type { BrokerStatus, CacheState } from '../protocol/status.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
@@ -56,7 +55,7 @@ import type { ThreadsHost } from './threads/client-threads.ts'
 import { mergeCache, mergeCacheStates, mergeQueue, mergeReasons } from './threads/merge-status.ts'
 import type { ThreadStatus } from './threads/thread-messages.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
-import type { SecureHost } from './tls/secure-engine.ts'
+import type { SecureHost, SecureSettings } from './tls/secure-engine.ts'
 import type { Reason } from './exchange/reasons.ts'
 
 /** Settings of a {@link Broker}. */
@@ -115,6 +114,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   readonly #responses: ResponseCache
   readonly #claims: Claims
   readonly #certificates: Certificates
+  readonly #secureEngine: SecureEngine
   readonly #peers = new Set<OwnerPeer>()
   readonly #connections = new Set<ClientConnection>()
   readonly #delivery: DeliveryOptions
@@ -136,19 +136,11 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     this.#admission = new Admission(limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
     this.#delivery = { choice: options.delivery, watch: new RingWatch() }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
-    const { runtimeDirectory } = options
-    const secureEngine = new SecureEngine(
-      {
-        certificates: this.#certificates,
-        ticketKeys: () => ticketKeys(runtimeDirectory),
-        protocols: options.http2 === 'off' ? ['http/1.1'] : ['h2', 'http/1.1'],
-        handshakeTimeout: options.handshakeTimeout,
-      },
-      this,
-    )
+    const { engine } = options
+    const sharing = threads === null ? undefined : { engine, divert: threads.divertTo(true) }
+    this.#secureEngine = new SecureEngine(this.#certificates, options, this, sharing)
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
-    const divert = threads === null ? undefined : (fd: number, port: number): boolean => threads.divert(fd, port)
-    this.#listeners = new Listeners(options.engine, onConnection, secureEngine, divert)
+    this.#listeners = new Listeners(engine, onConnection, this.#secureEngine, threads?.divertTo(false))
     this.#responses = new ResponseCache(this.limits)
     this.#claims = new Claims(this.#listeners, this, this.#responses, threads)
     this.#stopClock = startClock(() => {
@@ -158,12 +150,15 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
 
   /** Starts a broker that owner processes can reach at `options.local`. */
   static async start(options: BrokerOptions): Promise<Broker> {
-    const { threads: count = 1, engine, delivery } = options
+    const { threads: count = 1, engine, delivery, configDirectory } = options
     const all = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
     const limits = { ...all, responseCacheBytes: Math.floor(all.responseCacheBytes / count) }
-    // HTTP/2 is spoken by the first thread alone.
+    // What a client without TLS speaks shows in what it sends, when it is too late to give it to another thread.
     const canShare = engine.adopt !== undefined && options.http2 !== 'all'
-    const threads = count > 1 && canShare ? new ClientThreads(count, { limits, delivery }) : null
+    const threads =
+      count > 1 && canShare
+        ? new ClientThreads(count, { limits, delivery, configDirectory, secure: secureSettingsOf(options) })
+        : null
     const broker = new Broker(options, threads === null ? all : limits, threads)
     broker.#local = await options.engine.listen(options.local, (connection) => broker.#onPeer(connection))
     options.onIdle?.()
@@ -249,7 +244,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
     const { shutdownTimeout } = this.limits
-    await Promise.all([this.#whenEmpty([this.#connections], shutdownTimeout), this.#threads?.leave(shutdownTimeout)])
+    const clients = [this.#connections, this.#secureEngine.pending]
+    await Promise.all([this.#whenEmpty(clients, shutdownTimeout), this.#threads?.leave(shutdownTimeout)])
     // For clients that are still there their owner has gone: WebSockets are closed with 1012.
     this.#threads?.close()
     for (const peer of this.#peers) peer.close()
@@ -258,7 +254,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   /** Resolves when all of the sets are empty, or after so many milliseconds, 0 for no limit. */
-  async #whenEmpty(sets: readonly ReadonlySet<unknown>[], timeoutMs: number): Promise<void> {
+  async #whenEmpty(sets: readonly { readonly size: number }[], timeoutMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     let isOver = false
     while (!isOver && sets.some((set) => set.size > 0)) {
@@ -301,22 +297,21 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     return this.#certificates.hasAny(port)
   }
 
-  mayAccept(pending: number): boolean {
-    return this.#admission.mayConnect(this.#occupancy(pending))
+  mayAccept(): boolean {
+    return this.#admission.mayConnect(this.#occupancy)
   }
 
   /** Each owner has a connection to each thread. */
-  #occupancy(pending: number): Occupancy {
+  get #occupancy(): Occupancy {
     const threads = this.#threads
     return {
-      clients: this.#connections.size + (threads?.connectionCount ?? 0) + pending,
+      clients: this.#connections.size + this.#secureEngine.pending.size + (threads?.connectionCount ?? 0),
       peers: this.#peers.size * (threads?.count ?? 1),
     }
   }
 
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
-    if (connection.tls === undefined) return undefined
-    return (host) => this.#certificates.isMisdirected(connection, host)
+    return this.#certificates.misdirectionOf(connection)
   }
 
   onHttp2(socket: TLSSocket, tls: TlsInfo): void {
@@ -325,7 +320,13 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   onHttp2Socket(socket: SessionSocket, facts: ConnectionFacts): void {
-    this.#connections.add(new Http2Connection(socket, facts, this.#claims.routesOf(facts.localPort), this))
+    const client = new Http2Connection(socket, facts, this.#claims.routesOf(facts.localPort), this)
+    this.#connections.add(client)
+    if (this.#isLeaving) client.leave()
+  }
+
+  onHandshakeEnd(): void {
+    if (this.#secureEngine.pending.size === 0) this.#onEmpty()
   }
 
   authorize({ credentials }: OwnerPeer, prefix: UrlPrefix): void {
@@ -459,7 +460,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   #onPeer(connection: EngineConnection): void {
     const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
-    if (!this.#admission.enter(this.#occupancy(0), peer.credentials)) {
+    if (!this.#admission.enter(this.#occupancy, peer.credentials)) {
       this.count('Peers_Refused')
       connection.handler = REFUSED
       return connection.destroy()
@@ -473,7 +474,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   #onClient(connection: EngineConnection, port: number): void {
-    if (!this.mayAccept(0)) {
+    if (connection.tls === undefined && !this.mayAccept()) {
       this.count('Connections_Refused')
       connection.handler = REFUSED
       return connection.destroy()
@@ -503,6 +504,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
 
 function everywhere(port: number): UrlPrefix {
   return UrlPrefix.parse(`http://*:${port}/`)
+}
+
+function secureSettingsOf({ runtimeDirectory, http2, handshakeTimeout }: BrokerOptions): SecureSettings {
+  return { runtimeDirectory, http2, handshakeTimeout }
 }
 
 /** The owner will have been told, and asks the successor. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { problemOf } from './config-directory.ts'
 
 const NAME = 'ticket-keys'
@@ -30,12 +31,27 @@ function readKeys(path: string): Buffer | undefined {
 
 function makeKeys(path: string): Buffer {
   const keys = randomBytes(KEY_BYTES)
-  const temporary = `${path}.${process.pid}`
+  const temporary = `${path}.${process.pid}.${threadId}`
   try {
     writeFileSync(temporary, keys, { mode: 0o600 })
-    renameSync(temporary, path)
+    return publish(temporary, path) ? keys : (readKeys(path) ?? keys)
   } catch {
     // Clients of another thread do the whole handshake then.
+    return keys
+  } finally {
+    rmSync(temporary, { force: true })
   }
-  return keys
+}
+
+/** Puts new keys in place; returns false when another thread was faster, whose keys are in use already. */
+function publish(temporary: string, path: string): boolean {
+  try {
+    linkSync(temporary, path)
+    return true
+  } catch {
+    if (readKeys(path) !== undefined) return false
+  }
+  // What is there is too old, or not to be trusted.
+  renameSync(temporary, path)
+  return true
 }

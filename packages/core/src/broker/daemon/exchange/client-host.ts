@@ -16,6 +16,8 @@ export interface ClientConnection {
 /** What connections need of the broker. */
 export interface ClientHost {
   readonly limits: ServerLimits
+  /** Learns what another thread has decided about claims since the last time. */
+  refresh(): void
   onConnectionClosed(connection: ClientConnection): void
   /** Tells requests that may not come over a connection; undefined where all may. */
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined

@@ -35,8 +35,6 @@ import type { Reason } from '../exchange/reasons.ts'
 export interface Http1Host extends ClientHost {
   /** What a port's only claim wants of its connections; undefined for ports that claims share. */
   privatePort(port: number, localAddress: string): PrivatePort | undefined
-  /** Learns what another thread has decided about claims since the last time. */
-  refresh(): void
 }
 
 /** Bytes of later requests that wait on a connection before it is no longer read. */

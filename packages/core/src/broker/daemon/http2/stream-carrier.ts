@@ -306,6 +306,7 @@ export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, Held
    * @param isNew - it has just been written, and nothing has read it
    */
   #begin(isNew: boolean): void {
+    this.#home.host.refresh()
     const end = this.#read()
     if (end <= 0) return this.#refuse(end === 0 ? REJECT_LINE : end)
     if (isNew && !head.isReadBy(parser, end)) return this.#refuse(REJECT_LINE)

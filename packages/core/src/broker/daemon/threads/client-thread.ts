@@ -1,10 +1,14 @@
 import { closeSync } from 'node:fs'
+import type { TLSSocket } from 'node:tls'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { completeQueueSettings } from '../../../base/queue-settings.ts'
+import type { TlsInfo } from '../../../base/tls-info.ts'
 import { UrlPrefix } from '../../../base/url-prefix.ts'
 import type { Engine, EngineConnection } from '../../engine/engine.ts'
+import { addressesOf } from '../../engine/net/socket-connection.ts'
 import { openEngine } from '../../engine/open-engine.ts'
+import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import { FRAME_FLUSHED } from '../../protocol/frames.ts'
 import { CacheQuestion } from '../cache/cache-state.ts'
 import { ResponseCache } from '../cache/response-cache.ts'
@@ -12,6 +16,7 @@ import { startClock } from '../coarse-clock.ts'
 import type { ClientConnection } from '../exchange/client-host.ts'
 import { Http1Connection } from '../http1/http1-connection.ts'
 import type { Http1Host } from '../http1/http1-connection.ts'
+import { Http2Connection } from '../http2/http2-connection.ts'
 import { OwnerPeer, broken } from '../owner-peer.ts'
 import type { PeerHost } from '../owner-peer.ts'
 import type { DeliveryOptions } from '../peer-channel.ts'
@@ -20,15 +25,20 @@ import { RequestQueueEntry } from '../request-queue-entry.ts'
 import { RingWatch } from '../ring-watch.ts'
 import { Router } from '../router.ts'
 import type { ServerLimits } from '../server-limits.ts'
+import { Certificates } from '../tls/certificates.ts'
+import { SecureEngine } from '../tls/secure-engine.ts'
+import type { SecureHost } from '../tls/secure-engine.ts'
 import type { FromThread, ThreadStart, ThreadStatus, ToThread } from './thread-messages.ts'
 import { ThreadOwner } from './thread-owner.ts'
 
 /** Serves its share of the broker's clients, by the claims that the first thread tells of. */
-export class ClientThread implements PeerHost, Http1Host {
+export class ClientThread implements PeerHost, Http1Host, SecureHost {
   readonly limits: ServerLimits
   readonly #start: ThreadStart
   readonly #port: MessagePort
   readonly #engine: Engine
+  readonly #certificates: Certificates
+  readonly #secureEngine: SecureEngine
   readonly #delivery: DeliveryOptions
   readonly #responses: ResponseCache
   readonly #router = new Router<RequestQueueEntry>()
@@ -53,6 +63,9 @@ export class ClientThread implements PeerHost, Http1Host {
     this.limits = start.limits
     // The first thread has it.
     this.#engine = openEngine('uring').engine
+    // Of files that can't be read the first thread tells.
+    this.#certificates = new Certificates(start.configDirectory, () => {})
+    this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this)
     this.#delivery = { choice: start.delivery, watch: new RingWatch() }
     this.#responses = new ResponseCache(start.limits)
     startClock(() => {
@@ -76,13 +89,27 @@ export class ClientThread implements PeerHost, Http1Host {
 
   onConnectionClosed(connection: ClientConnection): void {
     this.#connections.delete(connection)
-    Atomics.sub(this.#start.connections, this.#start.thread, 1)
-    if (this.#isLeaving && this.#connections.size === 0) this.#say({ kind: 'empty' })
+    this.#onClientGone()
   }
 
-  /** TLS ends in the first thread. */
-  misdirection(): undefined {
-    return undefined
+  misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
+    return this.#certificates.misdirectionOf(connection)
+  }
+
+  // Requests of TLS
+
+  /** The first thread has let the client in. */
+  mayAccept(): boolean {
+    return true
+  }
+
+  onHttp2(socket: TLSSocket, tls: TlsInfo): void {
+    const facts = { ...addressesOf(socket), tls }
+    this.#onConnected(new Http2Connection(socket, facts, this.#router.routesOf(facts.localPort), this))
+  }
+
+  onHandshakeEnd(isSecure: boolean): void {
+    if (!isSecure) this.#onClientGone()
   }
 
   /** Clients of private ports stay with the first thread. */
@@ -152,8 +179,10 @@ export class ClientThread implements PeerHost, Http1Host {
 
   #onMessage(message: ToThread): void {
     switch (message.kind) {
-      case 'client':
-        return this.#engine.adopt!(message.descriptor, false, (connection) => this.#onClient(connection))
+      case 'client': {
+        const engine = message.isSecure ? this.#secureEngine : this.#engine
+        return engine.adopt!(message.descriptor, false, (connection) => this.#onClient(connection))
+      }
       case 'owner':
         return void this.#owners.set(message.key, new ThreadOwner(message.key, message.pid))
       case 'link':
@@ -198,9 +227,23 @@ export class ClientThread implements PeerHost, Http1Host {
   #onClient(connection: EngineConnection): void {
     const client = new Http1Connection(connection, this.#router.routesOf(connection.localPort), this)
     connection.handler = client
-    this.#connections.add(client)
+    this.#onConnected(client)
     client.start()
+  }
+
+  #onConnected(client: ClientConnection): void {
+    this.#connections.add(client)
     if (this.#isLeaving) client.leave()
+  }
+
+  /** A client on its way here, or here, has gone. */
+  #onClientGone(): void {
+    Atomics.sub(this.#start.connections, this.#start.thread, 1)
+    if (this.#isLeaving && this.#isEmpty) this.#say({ kind: 'empty' })
+  }
+
+  get #isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#secureEngine.pending.size === 0
   }
 
   #onLink(key: string, descriptor: number, flags: number): void {
@@ -256,7 +299,7 @@ export class ClientThread implements PeerHost, Http1Host {
 
   #leave(): void {
     this.#isLeaving = true
-    if (this.#connections.size === 0) return this.#say({ kind: 'empty' })
+    if (this.#isEmpty) return this.#say({ kind: 'empty' })
     for (const connection of this.#connections) connection.leave()
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
+import type { Divert } from '../../engine/engine.ts'
 import type { ThreadTicket } from '../../protocol/hello.ts'
 import type { CacheState } from '../../protocol/status.ts'
 import { claimedBy } from '../claims.ts'
@@ -15,7 +16,7 @@ export interface ThreadsHost {
   /** Client connections of the first thread. */
   readonly connectionCount: number
   /** Whether one more client may be let in. */
-  mayAccept(pending: number): boolean
+  mayAccept(): boolean
   /** Whether clients of the port stay with the first thread. */
   isPrivate(port: number): boolean
   /** In one of the threads an owner has broken the protocol, or closed its connection. */
@@ -30,7 +31,7 @@ interface Question {
 }
 
 /** How threads are started. */
-export type ThreadsOptions = Pick<ThreadStart, 'limits' | 'delivery'>
+export type ThreadsOptions = Omit<ThreadStart, 'thread' | 'posted' | 'connections'>
 
 /**
  * The broker's other threads, which have clients of their own and a connection to each owner of their own.
@@ -84,14 +85,16 @@ export class ClientThreads implements ClaimsMirror {
     return this.connections.reduce((sum, count) => sum + count, 0)
   }
 
-  /** Gives a client that has just connected to the thread that has fewest; see {@link Divert}. */
-  divert(descriptor: number, port: number): boolean {
-    if (this.host.isPrivate(port) || !this.host.mayAccept(0)) return false
-    const thread = this.#idlest()
-    if (thread === 0) return false
-    Atomics.add(this.#connections, thread, 1)
-    this.#post(thread, { kind: 'client', descriptor })
-    return true
+  /** Gives each client that has just connected to the thread that has fewest. */
+  divertTo(isSecure: boolean): Divert {
+    return (descriptor, port) => {
+      if (this.host.isPrivate(port) || !this.host.mayAccept()) return false
+      const thread = this.#idlest()
+      if (thread === 0) return false
+      Atomics.add(this.#connections, thread, 1)
+      this.#post(thread, { kind: 'client', descriptor, isSecure })
+      return true
+    }
   }
 
   /** An owner has said HELLO: it is to connect to every thread. */

@@ -3,6 +3,7 @@ import type { ClaimMode } from '../../../base/url-prefix.ts'
 import type { CacheState, CacheStatus } from '../../protocol/status.ts'
 import type { Delivery } from '../../rings/delivery.ts'
 import type { ServerLimits } from '../server-limits.ts'
+import type { SecureSettings } from '../tls/secure-engine.ts'
 
 /** What a thread is started with. */
 export interface ThreadStart {
@@ -10,6 +11,9 @@ export interface ThreadStart {
   readonly thread: number
   readonly limits: ServerLimits
   readonly delivery: Delivery | undefined
+  /** Where `sslcert.json` is. */
+  readonly configDirectory: string | undefined
+  readonly secure: SecureSettings
   /** How many messages have been posted to the threads; see {@link ClientThreads}. */
   readonly posted: Int32Array
   /** Client connections of each thread, those on their way to it included. */
@@ -19,7 +23,7 @@ export interface ThreadStart {
 /** What the broker's first thread tells another. Keys are those of owners' {@link ThreadTicket}s, queues are numbers. */
 export type ToThread =
   /** A client, for this thread from now on. */
-  | { readonly kind: 'client'; readonly descriptor: number }
+  | { readonly kind: 'client'; readonly descriptor: number; readonly isSecure: boolean }
   /** The owner may connect. */
   | { readonly kind: 'owner'; readonly key: string; readonly pid: number }
   /** It has said HELLO, with these flags. */

@@ -76,13 +76,18 @@ export class Certificates {
     return best
   }
 
+  /** Tells requests that may not come over a connection; undefined where all may. */
+  misdirectionOf(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
+    return connection.tls === undefined ? undefined : (host) => this.#isMisdirected(connection, host)
+  }
+
   /**
    * Whether a host asks its clients for certificates, and the connection has been made for another one: what that knows of the
    * client is not what the host wants to know.
    *
    * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.20
    */
-  isMisdirected({ tls, localAddress, localPort }: ConnectionFacts, hostField: string | undefined): boolean {
+  #isMisdirected({ tls, localAddress, localPort }: ConnectionFacts, hostField: string | undefined): boolean {
     if (!this.asksClients(localPort)) return false
     const name = hostField === undefined ? undefined : hostOfField(hostField).name
     const wanted = this.find(name, localAddress, localPort)

@@ -1,34 +1,44 @@
 import { constants } from 'node:crypto'
-import { createServer as createNetServer } from 'node:net'
+import { Socket, createServer as createNetServer } from 'node:net'
 import { createServer } from 'node:tls'
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { TlsInfo } from '../../../base/tls-info.ts'
-import type { Endpoint, Engine, EngineConnection, EngineListener } from '../../engine/engine.ts'
+import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../../engine/engine.ts'
 import { listen } from '../../engine/net/net-engine.ts'
+import { ticketKeys } from '../../rendezvous/ticket-keys.ts'
+import type { Http2Choice } from '../http2/http2-choice.ts'
 import type { Certificate, Certificates } from './certificates.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { tlsInfoOf } from './tls-facts.ts'
 import type { Reason } from '../exchange/reasons.ts'
 
-/** What TLS needs of the broker. */
+/** What TLS needs of the broker, or of one of its threads. */
 export interface SecureHost {
-  /** Whether another client may come; so many are in the middle of a handshake. */
-  mayAccept(pending: number): boolean
+  /** Whether another client may come. */
+  mayAccept(): boolean
   /** The broker has ended something by itself. */
   count(reason: Reason): void
   /** A client has agreed to speak HTTP/2. */
   onHttp2(socket: TLSSocket, tls: TlsInfo): void
+  /** A handshake is over; of one that has come to something the connection is known by now. */
+  onHandshakeEnd(isSecure: boolean): void
 }
 
-/** Settings of a {@link SecureEngine}. */
-export interface SecureOptions {
-  readonly certificates: Certificates
-  /** 48 bytes that all who serve the port share. */
-  readonly ticketKeys: () => Buffer
-  /** What is offered by ALPN, the best first. */
-  readonly protocols: string[]
+/** Settings of a {@link SecureEngine}; the same in all threads. */
+export interface SecureSettings {
+  /** Where the keys of session tickets are, which all who serve the port share. */
+  readonly runtimeDirectory: string
+  /** Where HTTP/2 is spoken. @defaultValue `tls` */
+  readonly http2?: Http2Choice | undefined
   /** How long a handshake may take; milliseconds. @defaultValue 10000 */
   readonly handshakeTimeout?: number | undefined
+}
+
+/** How clients come to be another thread's. */
+export interface Sharing {
+  /** Accepts them. */
+  readonly engine: Engine
+  readonly divert: Divert
 }
 
 /** As Kestrel; HTTP.SYS has no limit of its own for it. */
@@ -50,67 +60,91 @@ interface Front {
   readonly since: number
 }
 
-/** Listens for TLS, always on sockets of Node's, whichever engine serves the other ports. */
+/** Speaks TLS, always on sockets of Node's, whichever engine serves the other ports. */
 export class SecureEngine implements Engine {
   readonly name = 'net'
-  readonly #options: SecureOptions
+  /** Clients in the middle of a handshake. */
+  readonly pending = { size: 0 }
+  readonly #certificates: Certificates
+  readonly #settings: SecureSettings
   readonly #host: SecureHost
-  #pending = 0
+  readonly #sharing: Sharing | undefined
+  readonly #fronts = new Map<number, WeakMap<Certificate, Front>>()
 
-  constructor(options: SecureOptions, host: SecureHost) {
-    this.#options = options
+  /** @param sharing - undefined where there is one thread */
+  constructor(certificates: Certificates, settings: SecureSettings, host: SecureHost, sharing?: Sharing) {
+    this.#certificates = certificates
+    this.#settings = settings
     this.#host = host
+    this.#sharing = sharing
   }
 
   listen(endpoint: Endpoint, onConnection: (connection: EngineConnection) => void): Promise<EngineListener> {
-    const fronts = new WeakMap<Certificate, Front>()
-    const server = createNetServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => {
-      const { localAddress = '', localPort = 0 } = socket
-      const certificate = this.#options.certificates.find(undefined, localAddress, localPort)
-      if (certificate === undefined || !this.#host.mayAccept(this.#pending)) {
-        this.#host.count(certificate === undefined ? 'No_Certificate' : 'Connections_Refused')
-        return socket.destroy()
-      }
-      const front = this.#frontOf(fronts, certificate, localPort, onConnection)
-      this.#pending++
-      front.server.emit('connection', socket)
+    const sharing = this.#sharing
+    if (sharing === undefined) {
+      const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true }
+      return listen(
+        createNetServer(options, (socket) => this.#accept(socket, onConnection)),
+        endpoint,
+      )
+    }
+    // A socket of Node's can't change threads: which one it is for is known before it is one.
+    return sharing.engine.listen(endpoint, onConnection, (descriptor, port) => {
+      if (!sharing.divert(descriptor, port)) this.adopt(descriptor, false, onConnection)
+      return true
     })
-    return listen(server, endpoint)
   }
 
-  #frontOf(
-    fronts: WeakMap<Certificate, Front>,
-    certificate: Certificate,
-    port: number,
-    onConnection: (connection: EngineConnection) => void,
-  ): Front {
-    const asksClients = this.#options.certificates.asksClients(port)
+  adopt(descriptor: number, _isLocal: boolean, onConnection: (connection: EngineConnection) => void): void {
+    // @types/node does not know `pauseOnCreate`, by which node:net's own servers make the sockets that they accept.
+    const options = { fd: descriptor, allowHalfOpen: true, pauseOnCreate: true, readable: true, writable: true }
+    this.#accept(new Socket(options).setNoDelay(true), onConnection)
+  }
+
+  #accept(socket: Socket, onConnection: (connection: EngineConnection) => void): void {
+    const { localAddress = '', localPort = 0 } = socket
+    const certificate = this.#certificates.find(undefined, localAddress, localPort)
+    if (certificate === undefined || !this.#host.mayAccept()) {
+      socket.destroy()
+      this.#host.count(certificate === undefined ? 'No_Certificate' : 'Connections_Refused')
+      return this.#host.onHandshakeEnd(false)
+    }
+    this.pending.size++
+    this.#frontOf(certificate, localPort, onConnection).server.emit('connection', socket)
+  }
+
+  #frontOf(certificate: Certificate, port: number, onConnection: (connection: EngineConnection) => void): Front {
+    const fronts = this.#fronts.get(port) ?? new WeakMap<Certificate, Front>()
+    this.#fronts.set(port, fronts)
+    const asksClients = this.#certificates.asksClients(port)
     const known = fronts.get(certificate)
     const isUsable = known?.asksClients === asksClients && Date.now() - known.since < MAX_SERVER_AGE_MS
     if (isUsable) return known
     const front = { server: this.#makeServer(certificate, port, asksClients), asksClients, since: Date.now() }
     front.server.on('secureConnection', (socket: TLSSocket) => this.#onSecure(socket, onConnection))
     front.server.on('tlsClientError', (_error, socket) => {
-      this.#pending--
-      this.#host.count('TLS_Handshake')
       // node:tls only tells that a handshake takes too long.
       socket.destroy()
+      this.pending.size--
+      this.#host.count('TLS_Handshake')
+      this.#host.onHandshakeEnd(false)
     })
     fronts.set(certificate, front)
     return front
   }
 
   #makeServer(certificate: Certificate, port: number, asksClients: boolean): Server {
-    const { certificates, ticketKeys, protocols } = this.#options
+    const certificates = this.#certificates
+    const { runtimeDirectory, http2, handshakeTimeout } = this.#settings
     const { options, negotiation } = certificate
     // A session that is resumed has the certificate, or none, of the host that it began with: it must not be taken to another.
     const noTickets = asksClients ? constants.SSL_OP_NO_TICKET : 0
     return createServer({
       ...options,
       secureOptions: (options.secureOptions ?? 0) | noTickets,
-      ticketKeys: ticketKeys(),
-      ALPNProtocols: protocols,
-      handshakeTimeout: this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS,
+      ticketKeys: ticketKeys(runtimeDirectory),
+      ALPNProtocols: http2 === 'off' ? ['http/1.1'] : ['h2', 'http/1.1'],
+      handshakeTimeout: handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS,
       requestCert: negotiation !== 'none',
       rejectUnauthorized: negotiation === 'require',
       SNICallback(this: ServerSocket, servername: string, done: (error: null, context?: SecureContext) => void) {
@@ -125,11 +159,14 @@ export class SecureEngine implements Engine {
   }
 
   #onSecure(socket: TLSSocket, onConnection: (connection: EngineConnection) => void): void {
-    this.#pending--
     const tls = tlsInfoOf(socket)
-    if (tls.alpnProtocol === 'h2') return this.#host.onHttp2(socket, tls)
-    const connection = new TlsConnection(socket, tls)
-    onConnection(connection)
-    connection.start()
+    if (tls.alpnProtocol === 'h2') this.#host.onHttp2(socket, tls)
+    else {
+      const connection = new TlsConnection(socket, tls)
+      onConnection(connection)
+      connection.start()
+    }
+    this.pending.size--
+    this.#host.onHandshakeEnd(true)
   }
 }

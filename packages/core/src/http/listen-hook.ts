@@ -160,6 +160,8 @@ class QueueHandle implements ListenHandle {
 
   async #shutdown(queue: RequestQueue): Promise<void> {
     removeOpenQueue(queue)
+    // As with node:http: whoever connects from here on is refused, and the port can be listened on again at once.
+    if (this.#reservation?.privatePort !== undefined && !this.isHeld) this.#reservation.refuse()
     await queue.shutdown(this.isHeld)
     this.#binding.release()
     this.#server._connections--

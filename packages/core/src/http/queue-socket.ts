@@ -53,6 +53,7 @@ export class QueueSocket extends Duplex {
   #raw: RawResponse | null = null
   #isOpaque = false
   #isForgotten = false
+  #isReset = false
   #received = 0
   #onWritable: (() => void) | null = null
   #timer: NodeJS.Timeout | null = null
@@ -133,6 +134,7 @@ export class QueueSocket extends Duplex {
   }
 
   resetAndDestroy(): this {
+    this.#isReset = true
     return this.destroy()
   }
 
@@ -235,7 +237,7 @@ export class QueueSocket extends Duplex {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    if (this.exchange !== null) this.exchange.cancel()
+    if (this.exchange !== null) this.exchange.cancel(this.#isReset)
     else if (!this.#isForgotten) this.connection.closeIfIdle?.()
     callback(error)
     // After `'close'`, which the stream emits in the next tick.

@@ -94,9 +94,10 @@ function addKeepAlive(response: ServerResponse & ServerResponseInternals): void 
   encoded.flags |= RESPONSE_KEEP_ALIVE
 }
 
-/** The reason phrase to send, empty when it is the usual one. */
+/** The reason phrase to send, empty when it is the usual one, a space when there is none. */
 export function reasonOf(response: ServerResponse): string {
   const { statusMessage } = response
+  if (statusMessage === '') return ' '
   return statusMessage === STATUS_CODES[response.statusCode] ? '' : statusMessage
 }
 

@@ -12,7 +12,7 @@ import type {
   RequestQueue,
 } from '../queue/exchange.ts'
 import { noteArrival } from './arrival.ts'
-import { clientErrorOf, emitClientError } from './client-error.ts'
+import { clientErrorOf, emitClientError, packetOf } from './client-error.ts'
 import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody, showVersion } from './queue-request.ts'
@@ -38,7 +38,6 @@ interface Transaction {
 // oxlint-disable-next-line typescript/unbound-method -- compared, not called
 const nativeEmit = EventEmitter.prototype.emit
 const KNOWN_METHODS = new Set(METHODS)
-const NO_BYTES = Buffer.alloc(0)
 /** node:http's default of `server.keepAliveTimeout`. */
 const DEFAULT_KEEP_ALIVE_MS = 5000
 
@@ -98,7 +97,7 @@ export class ServerBinding implements ExchangeListener {
   readonly #dispatch = (exchange: Exchange, socket: QueueSocket): void => {
     // node:http's parser knows no other.
     if (this.#isPrivate && !KNOWN_METHODS.has(exchange.method)) {
-      return this.#failClient(exchange, socket, clientErrorOf('HPE_INVALID_METHOD', NO_BYTES))
+      return this.#failClient(exchange, socket, clientErrorOf('HPE_INVALID_METHOD', packetOf(exchange)))
     }
     const server = this.#server
     if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)

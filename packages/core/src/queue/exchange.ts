@@ -138,8 +138,12 @@ export interface Exchange {
   readonly queuedBytes: number
   /** What has been sent so far reaches the client, even if `cancel` follows; before it a head that has not left may be taken back. */
   commit(): void
-  /** Ends the exchange without a complete response: the client's connection is closed (HttpCancelHttpRequest). */
-  cancel(): void
+  /**
+   * Ends the exchange without a complete response: the client's connection is closed (HttpCancelHttpRequest).
+   *
+   * @param isReset - by a reset, where the backend can choose
+   */
+  cancel(isReset?: boolean): void
 }
 
 /** What the layer above does with the events of one queue. No method may throw. */
@@ -205,6 +209,8 @@ export interface PortReservation {
   privatePort?: (() => PrivatePortLimits) | undefined
   /** Gives the port back, unless a queue has been opened with it; may be called again. */
   release(): void
+  /** Of a private port: from now on no client connects, though the backend has yet to hear that the queue is closed. */
+  refuse(): void
 }
 
 /** Opens a queue for a prefix, on the port that was reserved for it if one was. */

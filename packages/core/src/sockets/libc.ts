@@ -12,6 +12,7 @@ interface Platform {
   readonly SOL_SOCKET: number
   readonly SO_REUSEADDR: number
   readonly SO_ACCEPTCONN: number
+  readonly SO_LINGER: number
   readonly IPV6_V6ONLY: number
   readonly MSG_DONTWAIT: number
   /** How to ask who is at the other end of a local socket: SO_PEERCRED and SO_PEERGROUPS, LOCAL_PEERCRED. */
@@ -36,6 +37,7 @@ const LINUX: Platform = {
   SOL_SOCKET: 1,
   SO_REUSEADDR: 2,
   SO_ACCEPTCONN: 30,
+  SO_LINGER: 13,
   IPV6_V6ONLY: 26,
   MSG_DONTWAIT: 0x40,
   peer: { kind: 'ucred', credentials: 17, groups: 59 },
@@ -51,6 +53,7 @@ const MACOS: Platform = {
   SOL_SOCKET: 0xffff,
   SO_REUSEADDR: 4,
   SO_ACCEPTCONN: 2,
+  SO_LINGER: 0x80,
   IPV6_V6ONLY: 27,
   MSG_DONTWAIT: 0x80,
   peer: { kind: 'xucred', credentials: 1 },
@@ -67,6 +70,7 @@ export const IPPROTO_IPV6 = 41
 export const SCM_RIGHTS = 1
 export const F_SETFD = 2
 export const FD_CLOEXEC = 1
+export const SHUT_RDWR = 2
 
 /** `struct msghdr` as koffi writes it. */
 export interface MessageHeader {
@@ -90,6 +94,7 @@ export interface Libc {
   getsockname(fd: number, address: Buffer, length: Buffer): number
   inet_pton(family: number, text: string, address: Buffer): number
   close(fd: number): number
+  shutdown(fd: number, how: number): number
   setCloseOnExec(fd: number): number
   /** The value of a socket option of at most so many bytes; undefined when it can't be had. */
   readOption(fd: number, level: number, name: number, size: number): Buffer | undefined
@@ -155,6 +160,7 @@ function bindFunctions(platform: Platform): Libc {
     getsockname: library.func('int getsockname(int fd, void *address, void *length)'),
     inet_pton: library.func('int inet_pton(int family, const char *text, void *address)'),
     close: library.func('int close(int fd)'),
+    shutdown: library.func('int shutdown(int fd, int how)'),
     setCloseOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC) as number,
     readOption: (fd, level, name, size) => {
       const value = Buffer.alloc(size)

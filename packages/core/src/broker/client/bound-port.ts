@@ -1,6 +1,6 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { PortReservation, PrivatePortLimits, QueueAddress } from '../../queue/exchange.ts'
-import { libc } from '../../sockets/libc.ts'
+import { SHUT_RDWR, libc } from '../../sockets/libc.ts'
 import type { Libc } from '../../sockets/libc.ts'
 import { openListeningSocket } from '../../sockets/listening-socket.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
@@ -18,9 +18,9 @@ interface Bound {
 }
 
 /**
- * A port that this process listens on until the broker has it.
+ * A port that this process listens on until the broker has it; a private one, as long as the broker listens on the same socket.
  *
- * bound ──handed over, or released──▶ closed
+ * bound ──handed over, released or refused──▶ closed
  */
 export class BoundPort implements PortReservation {
   readonly prefix: UrlPrefix
@@ -78,6 +78,14 @@ export class BoundPort implements PortReservation {
     if (this.#isClosed) return
     this.#isClosed = true
     for (const { descriptor } of this.#sockets) this.#libc.close(descriptor)
+  }
+
+  refuse(): void {
+    if (this.#isClosed) return
+    // Also the broker's descriptor stops listening, since the socket is one. Elsewhere than on Linux this fails, and clients are
+    // refused as soon as the broker has closed it.
+    for (const { descriptor } of this.#sockets) this.#libc.shutdown(descriptor, SHUT_RDWR)
+    this.release()
   }
 }
 

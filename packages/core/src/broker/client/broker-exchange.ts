@@ -14,6 +14,7 @@ import {
   FLAG_END,
   FOREVER_SECONDS,
   FRAME_BODY,
+  CANCEL_RESET,
   FRAME_CANCEL,
   FRAME_DISCARD,
   FRAME_INFORMATIONAL,
@@ -261,13 +262,13 @@ export class BrokerExchange implements Exchange {
     this.#headMark = -1
   }
 
-  cancel(): void {
+  cancel(isReset = false): void {
     if (this.#isSent && this.isBodyDone) return
     const { writer } = this.#home
     // A head that has not left yet never does, as on a socket that is destroyed in the turn of the first write.
     if (!this.#isSent) {
       writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL)
-      writer.signal(FRAME_CANCEL, 0, 0, this.id)
+      writer.signal(FRAME_CANCEL, isReset ? CANCEL_RESET : 0, 0, this.id)
     }
     this.#drop()
     this.isBodyDone = true

@@ -1,5 +1,6 @@
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { ExchangeListener, PrivatePortLimits, QueueAddress, RequestQueue } from '../../queue/exchange.ts'
+import type { BoundPort } from './bound-port.ts'
 
 /** What a claim needs of the session that holds it. */
 export interface QueueHome {
@@ -19,23 +20,24 @@ export class BrokerQueue implements RequestQueue {
   epoch: number | undefined
   /** Set: the port is this queue's alone. */
   readonly privatePort: (() => PrivatePortLimits) | undefined
+  readonly #port: BoundPort | undefined
   readonly id: number
   readonly listener: ExchangeListener
   readonly #home: QueueHome
 
-  constructor(
-    home: QueueHome,
-    id: number,
-    prefix: UrlPrefix,
-    listener: ExchangeListener,
-    privatePort?: () => PrivatePortLimits,
-  ) {
+  constructor(home: QueueHome, id: number, prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort) {
     this.#home = home
     this.id = id
-    this.prefix = prefix
+    this.prefix = port?.prefix ?? prefix
     this.listener = listener
-    this.privatePort = privatePort
-    this.address = { address: '', family: 'IPv4', port: prefix.port }
+    this.privatePort = port?.privatePort
+    this.#port = port
+    this.address = { address: '', family: 'IPv4', port: this.prefix.port }
+  }
+
+  /** The broker that has the sockets of the port is lost, or hands over; its successor must be able to bind it. */
+  releasePort(): void {
+    this.#port?.release()
   }
 
   shutdown(isHeld = false): Promise<void> {

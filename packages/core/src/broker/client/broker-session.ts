@@ -59,7 +59,7 @@ export class BrokerSession implements LinkHome, QueueHome {
    * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started, `EPROTO` when it is of another version.
    */
   async open(prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort): Promise<RequestQueue> {
-    const queue = new BrokerQueue(this, this.#nextClaimId++, port?.prefix ?? prefix, listener, port?.privatePort)
+    const queue = new BrokerQueue(this, this.#nextClaimId++, prefix, listener, port)
     this.#queues.set(queue.id, queue)
     // The last queue before this one may have let go of the process.
     this.updateRef()
@@ -225,7 +225,11 @@ export class BrokerSession implements LinkHome, QueueHome {
   }
 
   #reopenAll(): void {
-    for (const queue of this.#queues.values()) if (queue.isLive) void this.#reopen(queue)
+    for (const queue of this.#queues.values()) {
+      if (!queue.isLive) continue
+      queue.releasePort()
+      void this.#reopen(queue)
+    }
     this.updateRef()
   }
 

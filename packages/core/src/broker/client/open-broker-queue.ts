@@ -18,11 +18,14 @@ export const openBrokerQueue: OpenQueue = async (prefix, listener, reservation) 
     session = new BrokerSession(directory)
     sessions.set(directory, session)
   }
+  let isOpen = false
   try {
-    return await session.open(prefix, listener, reservation as BoundPort | undefined)
+    const queue = await session.open(prefix, listener, reservation as BoundPort | undefined)
+    isOpen = true
+    return queue
   } finally {
-    // The broker has sockets of its own for the port, or the claim has failed.
-    reservation?.release()
+    // The broker has descriptors of its own for the port, or the claim has failed. Those of a private port end its listening.
+    if (!isOpen || reservation?.privatePort === undefined) reservation?.release()
   }
 }
 

@@ -16,6 +16,7 @@ import {
   FLAG_END,
   FOREVER_SECONDS,
   FRAME_BODY,
+  CANCEL_RESET,
   FRAME_CANCEL,
   FRAME_CACHE,
   FRAME_CLAIM,
@@ -266,7 +267,7 @@ export class OwnerPeer implements EngineConnectionHandler {
       case FRAME_INFORMATIONAL:
         return exchange.onInformational(aux, bytes, payload, end)
       case FRAME_CANCEL:
-        return exchange.onCancel()
+        return exchange.onCancel((flags & CANCEL_RESET) !== 0)
       default:
         throw broken(`frame type ${type} is not one that an owner sends`)
     }

@@ -31,6 +31,8 @@ export const FRAME_RESPONSE = 18
 export const FRAME_INFORMATIONAL = 19
 export const FRAME_DISCARD = 20
 export const FRAME_CANCEL = 21
+/** Flag of CANCEL: the client sees a reset, not an end. */
+export const CANCEL_RESET = 1
 /** In place of HELLO: descriptors of listening sockets will come over this connection. */
 export const FRAME_HAND_OVER = 22
 

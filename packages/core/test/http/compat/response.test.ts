@@ -37,6 +37,11 @@ describeCompat('response', (host) => {
     ])
   })
 
+  test('a reason phrase may be empty', async () => {
+    await using site = await Site.open(host, (_request, response) => response.writeHead(200, '', {}).end())
+    expect(await site.exchange(get())).toMatch(/^HTTP\/1\.1 200 \r\n/)
+  })
+
   test('headers can be asked for and removed until they are sent', async () => {
     let seen: unknown
     await using site = await Site.open(host, (_request, response) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Server, createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { expect, test } from 'vitest'
 import { Site, codeOf, describeCompat, describePrivateCompat, get } from './hosts.ts'
@@ -251,6 +252,67 @@ describePrivateCompat('server with its own connections', (host) => {
     client.write(request)
     client.socket.end()
     expect(await client.untilEnd()).toBe(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`)
+  })
+
+  test.each([
+    ['another method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 'HPE_INVALID_METHOD', 'Invalid method encountered', 1],
+    ['another method, and no version', 'BREW /\r\n\r\n', 'HPE_INVALID_METHOD', 'Invalid method encountered', 1],
+    ['a word', 'what?\r\n\r\n', 'HPE_INVALID_METHOD', 'Invalid method encountered', 0],
+    ['another protocol', 'GET / FTP/1.1\r\nHost: x\r\n\r\n', 'HPE_INVALID_CONSTANT', 'Expected HTTP/, RTSP/ or ICE/'],
+    ['another version', 'GET / HTTP/9.1\r\nHost: x\r\n\r\n', 'HPE_INVALID_VERSION', 'Invalid HTTP version'],
+    [
+      'a carriage return alone',
+      'GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n',
+      'HPE_LF_EXPECTED',
+      'Missing expected LF after header value',
+    ],
+    [
+      'a space in a name',
+      'GET / HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n',
+      'HPE_INVALID_HEADER_TOKEN',
+      'Invalid header token',
+    ],
+    [
+      'two lengths',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      'HPE_UNEXPECTED_CONTENT_LENGTH',
+      'Duplicate Content-Length',
+    ],
+    [
+      'a length that is none',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n',
+      'HPE_INVALID_CONTENT_LENGTH',
+      'Invalid character in Content-Length',
+    ],
+  ])('clientError is told what is wrong with %s', async (_what, request, code, reason, bytesParsed?: number) => {
+    await using site = await Site.open(host)
+    const told = once(site.server, 'clientError')
+    const client = await site.client()
+    client.write(request)
+    const [error, socket] = (await told) as [Error & { rawPacket: Buffer }, Socket]
+    expect(error).toMatchObject({ code, reason, message: `Parse Error: ${reason}` })
+    expect(error.rawPacket.toString()).toBe(request)
+    if (bytesParsed !== undefined) expect(error).toMatchObject({ bytesParsed })
+    socket.destroy()
+  })
+
+  test('a port that is closed refuses clients and can be listened on, both at once', async () => {
+    await using first = await Site.open(host, (_request, response) => response.end('first'))
+    const { port } = first
+    first.server.close()
+    const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNREFUSED')
+    const second = createServer((_request, response) => response.end('second'))
+    host.listen(second, port)
+    await once(second, 'listening')
+    const third = createServer((_request, response) => response.end('third'))
+    second.close()
+    host.listen(third, port)
+    await once(third, 'listening')
+    expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe('third')
+    third.close()
+    third.closeAllConnections()
+    await once(third, 'close')
   })
 
   test('clientError lets the app answer', async () => {

@@ -201,12 +201,13 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     super.onClientGone(kind)
   }
 
-  onCancel(): void {
+  onCancel(isReset: boolean): void {
     this.tap.fail()
     const wasLive = this.state === 'open' || this.state === 'opaque'
     this.state = 'broken'
     this.onOwnerDone()
-    if (wasLive) this.breakOff()
+    if (wasLive && isReset) this.carrier.onExchangeBroken(true)
+    else if (wasLive) this.breakOff()
   }
 
   onOwnerGone(): void {

@@ -15,8 +15,8 @@ export interface ExchangeCarrier extends RequestKeeper {
   onOpaque(): void
   /** The owner has gone before it answered; returns whether another will be given the request. */
   takeBack(): boolean
-  /** The response can't be completed: the client must see it break. */
-  onExchangeBroken(): void
+  /** The response can't be completed: the client must see it break, if it is asked for by a reset. */
+  onExchangeBroken(isReset?: boolean): void
   /** What was sent is the last; what the client still sends is read for a while, so that a reset does not overtake it. */
   closeGently(): void
 }

@@ -28,7 +28,7 @@ export interface ExchangeSink {
   onResponseTrailers(bytes: Buffer, start: number, end: number): void
   onBodyCredit(bytes: number): void
   onDiscardBody(): void
-  onCancel(): void
+  onCancel(isReset: boolean): void
   /** The owner had been full and takes more again. */
   onOwnerDrained(): void
   /** The owner's process is gone. */

@@ -82,6 +82,21 @@ export const REJECT_EOF = -18
 export const REJECT_FIELD_TOO_LONG = -19
 export const REJECT_SEGMENTS = -20
 export const REJECT_BODY_TOO_LONG = -21
+/** A kind of {@link REJECT_LINE_BREAK} with a name of its own in node:http's parser. */
+export const REJECT_BARE_CR = -22
+/** The same of {@link REJECT_CONTENT_LENGTH}. */
+export const REJECT_SECOND_LENGTH = -23
+
+const LINE_BREAK: Reject = {
+  status: 400,
+  reason: 'Invalid_CR/LF',
+  detail: 'Lines must end with CR LF, and neither may stand alone.',
+}
+const CONTENT_LENGTH: Reject = {
+  status: 400,
+  reason: 'Number',
+  detail: 'Content-Length must be one decimal number, given once.',
+}
 
 const rejects: Record<number, Reject> = {
   [REJECT_LINE]: { status: 400, reason: 'BadRequest', detail: 'The request line is not "METHOD target HTTP/1.1".' },
@@ -89,11 +104,8 @@ const rejects: Record<number, Reject> = {
   [REJECT_TARGET]: { status: 400, reason: 'URL', detail: 'The request target is malformed.' },
   [REJECT_TARGET_TOO_LONG]: { status: 414, reason: 'URL_Length', detail: 'The request line is longer than the limit.' },
   [REJECT_VERSION]: { status: 505, reason: 'Version_N/S', detail: 'Only HTTP/1.1 and HTTP/1.0 are spoken here.' },
-  [REJECT_LINE_BREAK]: {
-    status: 400,
-    reason: 'Invalid_CR/LF',
-    detail: 'Lines must end with CR LF, and neither may stand alone.',
-  },
+  [REJECT_LINE_BREAK]: LINE_BREAK,
+  [REJECT_BARE_CR]: LINE_BREAK,
   [REJECT_FIELD]: { status: 400, reason: 'Header', detail: 'A header field is malformed.' },
   [REJECT_HEAD_TOO_LONG]: {
     status: 431,
@@ -112,11 +124,8 @@ const rejects: Record<number, Reject> = {
     detail: 'The entity body is longer than the limit of this prefix.',
   },
   [REJECT_HOST]: { status: 400, reason: 'Hostname', detail: 'Exactly one valid Host field is required.' },
-  [REJECT_CONTENT_LENGTH]: {
-    status: 400,
-    reason: 'Number',
-    detail: 'Content-Length must be one decimal number, given once.',
-  },
+  [REJECT_CONTENT_LENGTH]: CONTENT_LENGTH,
+  [REJECT_SECOND_LENGTH]: CONTENT_LENGTH,
   [REJECT_CODING]: { status: 501, reason: 'N/I', detail: 'The only transfer coding supported is chunked.' },
   [REJECT_FRAMING]: {
     status: 400,
@@ -147,9 +156,11 @@ const PARSER_CODES: Record<number, string> = {
   [REJECT_TARGET_TOO_LONG]: 'HPE_HEADER_OVERFLOW',
   [REJECT_VERSION]: 'HPE_INVALID_VERSION',
   [REJECT_LINE_BREAK]: 'HPE_CR_EXPECTED',
+  [REJECT_BARE_CR]: 'HPE_LF_EXPECTED',
   [REJECT_FIELD]: 'HPE_INVALID_HEADER_TOKEN',
   [REJECT_HEAD_TOO_LONG]: 'HPE_HEADER_OVERFLOW',
   [REJECT_CONTENT_LENGTH]: 'HPE_INVALID_CONTENT_LENGTH',
+  [REJECT_SECOND_LENGTH]: 'HPE_UNEXPECTED_CONTENT_LENGTH',
   [REJECT_CODING]: 'HPE_INVALID_TRANSFER_ENCODING',
   [REJECT_FRAMING]: 'HPE_INVALID_TRANSFER_ENCODING',
   [REJECT_CHUNK]: 'HPE_INVALID_CHUNK_SIZE',

@@ -1,6 +1,7 @@
 import { DEFAULT_SERVER_LIMITS } from '../server-limits.ts'
 import { HOST, TARGET, TOKEN, VALUE, equalsIgnoringCase } from './characters.ts'
 import {
+  REJECT_BARE_CR,
   REJECT_CODING,
   REJECT_CONNECT,
   REJECT_CONTENT_LENGTH,
@@ -12,6 +13,7 @@ import {
   REJECT_LINE,
   REJECT_LINE_BREAK,
   REJECT_SEGMENTS,
+  REJECT_SECOND_LENGTH,
   REJECT_TARGET,
   REJECT_TARGET_TOO_LONG,
   REJECT_VERB,
@@ -254,7 +256,7 @@ export class HeadParser {
       if (position === end) return 0
       if (bytes[position] !== CR) return bytes[position] === LF ? REJECT_LINE_BREAK : REJECT_FIELD
       if (position + 1 === end) return 0
-      if (bytes[position + 1] !== LF) return REJECT_LINE_BREAK
+      if (bytes[position + 1] !== LF) return REJECT_BARE_CR
       let valueEnd = position
       while (valueEnd > value && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === TAB)) valueEnd--
       position += 2
@@ -299,7 +301,8 @@ export class HeadParser {
   }
 
   #length(bytes: Uint8Array, start: number, end: number): number {
-    if (this.contentLength !== -1 || start === end || end - start > 15) return REJECT_CONTENT_LENGTH
+    if (this.contentLength !== -1) return REJECT_SECOND_LENGTH
+    if (start === end || end - start > 15) return REJECT_CONTENT_LENGTH
     if (hasTabAround(bytes, start, end)) return REJECT_CONTENT_LENGTH
     let length = 0
     for (let position = start; position < end; position++) {

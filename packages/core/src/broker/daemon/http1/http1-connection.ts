@@ -1,4 +1,6 @@
 import type { TlsInfo } from '../../../base/tls-info.ts'
+import { libc } from '../../../sockets/libc.ts'
+import { resetOnClose } from '../../../sockets/reset-on-close.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import type { CacheRequest } from '../cache/cache-request.ts'
@@ -253,9 +255,14 @@ export class Http1Connection
     if (this.#hasEnded) this.#exchange.onClientGone(DISCONNECT_END)
   }
 
-  onExchangeBroken(): void {
+  onExchangeBroken(isReset = false): void {
     if (this.#state === 'closed') return
     this.#state = 'closing'
+    const library = isReset ? libc() : null
+    if (library !== null) {
+      resetOnClose(library, this.#connection.descriptor)
+      return this.#connection.destroy()
+    }
     // A client that has ended its side still gets what was sent before; any other sees the connection break.
     if (this.#hasEnded) this.#connection.end()
     else this.#connection.destroy()

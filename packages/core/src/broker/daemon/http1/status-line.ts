@@ -5,8 +5,8 @@ for (let status = 100; status < 600; status++) {
   lines[status] = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
 }
 
-/** The status line for a code with its usual reason phrase, or with the owner's own. */
+/** The status line for a code with its usual reason phrase, with the owner's own, or, for a space, with none. */
 export function statusLine(status: number, reason: string): string {
   if (reason === '') return lines[status] ?? `HTTP/1.1 ${status} unknown\r\n`
-  return `HTTP/1.1 ${status} ${reason}\r\n`
+  return `HTTP/1.1 ${status} ${reason === ' ' ? '' : reason}\r\n`
 }

@@ -6,6 +6,7 @@ import {
   HeadParser,
 } from '../../../../src/broker/daemon/http1/head-parser.ts'
 import {
+  REJECT_BARE_CR,
   REJECT_CODING,
   REJECT_CONNECT,
   REJECT_CONTENT_LENGTH,
@@ -15,6 +16,7 @@ import {
   REJECT_HOST,
   REJECT_LINE,
   REJECT_LINE_BREAK,
+  REJECT_SECOND_LENGTH,
   REJECT_TARGET,
   REJECT_TARGET_TOO_LONG,
   REJECT_VERB,
@@ -124,7 +126,7 @@ describe('what is not a head', () => {
     ['bare LF after the line', `GET / HTTP/1.1\n${host}\r\n`, REJECT_LINE_BREAK],
     ['bare LF after a field', `GET / HTTP/1.1\r\nHost: x\n\r\n`, REJECT_LINE_BREAK],
     ['bare LF at the end', `GET / HTTP/1.1\r\n${host}\n`, REJECT_LINE_BREAK],
-    ['bare CR in a value', `GET / HTTP/1.1\r\nA: b\rc\r\n${host}\r\n`, REJECT_LINE_BREAK],
+    ['bare CR in a value', `GET / HTTP/1.1\r\nA: b\rc\r\n${host}\r\n`, REJECT_BARE_CR],
     ['a leading LF', `\n${HEAD}`, REJECT_LINE_BREAK],
     ['many leading empty lines', `${'\r\n'.repeat(5)}${HEAD}`, REJECT_LINE_BREAK],
     ['obs-fold', `GET / HTTP/1.1\r\n${host}A: b\r\n c\r\n\r\n`, REJECT_FIELD],
@@ -156,7 +158,7 @@ describe('what is not a head', () => {
     ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', REJECT_HOST],
     ['a Host with a slash', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n', REJECT_HOST],
     ['a Host with an @', 'GET / HTTP/1.1\r\nHost: a@b\r\n\r\n', REJECT_HOST],
-    ['two lengths', `GET / HTTP/1.1\r\n${host}Content-Length: 3\r\nContent-Length: 3\r\n\r\n`, REJECT_CONTENT_LENGTH],
+    ['two lengths', `GET / HTTP/1.1\r\n${host}Content-Length: 3\r\nContent-Length: 3\r\n\r\n`, REJECT_SECOND_LENGTH],
     ['a signed length', `GET / HTTP/1.1\r\n${host}Content-Length: +3\r\n\r\n`, REJECT_CONTENT_LENGTH],
     ['a hexadecimal length', `GET / HTTP/1.1\r\n${host}Content-Length: 0x3\r\n\r\n`, REJECT_CONTENT_LENGTH],
     ['a list of lengths', `GET / HTTP/1.1\r\n${host}Content-Length: 3, 3\r\n\r\n`, REJECT_CONTENT_LENGTH],

@@ -4,6 +4,8 @@ import { urlsOf } from './urls.ts'
 
 /** How soon an attached process notices that the one that had registered the URLs has gone. */
 const ATTEMPT_INTERVAL_MS = 50
+/** How long it is tried in every turn when they are about to be free. */
+const HURRY_MS = 20
 
 /**
  * The URLs of a queue that another process has made. They belong to that process as long as it lives; when it has closed or died,
@@ -22,6 +24,17 @@ export class AttachedUrls {
     this.#group = group
     this.#prefix = prefix
     this.#timer = setInterval(() => this.#attempt(), ATTEMPT_INTERVAL_MS).unref()
+  }
+
+  /** They are free at any moment now: in between, clients are refused. */
+  hurry(): void {
+    const end = performance.now() + HURRY_MS
+    const attempt = (): void => {
+      if (this.#timer === null) return
+      this.#attempt()
+      if (performance.now() < end) setImmediate(attempt)
+    }
+    attempt()
   }
 
   stop(): void {

@@ -1,5 +1,6 @@
 import koffi from 'koffi'
 import { HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA } from './constants.ts'
+import { NamedPipes } from './named-pipes.ts'
 import type { Bool, Handle, HttpApi, KernelApi, NativeMemory, Win32Api } from './win32-api.ts'
 
 /** Memory through koffi: malloc, so nothing moves it and nothing frees it but us. */
@@ -19,7 +20,8 @@ export const koffiMemory: NativeMemory = {
 export function loadWin32(): Win32Api {
   const isWine = has('ntdll.dll', 'wine_get_version')
   const http = loadHttp(isWine)
-  return { http: isWine ? withoutBuffering(http) : http, kernel: loadKernel(), memory: koffiMemory }
+  const pipes = new NamedPipes((name) => `\\\\.\\pipe\\${name}`)
+  return { http: isWine ? withoutBuffering(http) : http, kernel: loadKernel(), memory: koffiMemory, pipes }
 }
 
 /** Wine 10 takes MORE_DATA for the end of the response when another flag stands beside it, and knows none of the others. */

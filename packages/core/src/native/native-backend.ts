@@ -7,7 +7,9 @@ import { IoContext } from './io-context.ts'
 import { createNamedQueue, openNamedQueue } from './named-queues.ts'
 import { QueueMember } from './queue-member.ts'
 import type { MemberHome } from './queue-member.ts'
+import { queueStemOf } from './queue-names.ts'
 import { RequestQueueHandle } from './request-queue.ts'
+import { Incumbent, askToLeave } from './takeover.ts'
 import { UrlGroup } from './url-group.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
@@ -34,6 +36,8 @@ export class NativeBackend implements QueueBackend, MemberHome {
   readonly #groups = new Map<QueueMember, UrlGroup>()
   /** Of those whose queue another process has made. */
   readonly #attached = new Map<QueueMember, AttachedUrls>()
+  /** What other processes ask to leave. */
+  readonly #incumbents = new Map<QueueMember, Incumbent>()
 
   constructor({ load, receives }: NativeBackendOptions) {
     this.#load = load
@@ -58,11 +62,18 @@ export class NativeBackend implements QueueBackend, MemberHome {
     return this.#io?.port.inFlight ?? 0
   }
 
-  onLeaving(member: QueueMember): boolean {
+  onRevoked(member: QueueMember): void {
     if (this.#members.get(member.prefix.key) === member) this.#members.delete(member.prefix.key)
+    this.#incumbents.get(member)?.close()
+  }
+
+  onLeaving(member: QueueMember): boolean {
+    this.onRevoked(member)
     const attached = this.#attached.get(member)
     attached?.stop()
     this.#attached.delete(member)
+    this.#incumbents.get(member)?.announceUrls()
+    this.#incumbents.delete(member)
     this.#groups.get(member)?.removeAll()
     return attached === undefined || attached.hasUrls
   }
@@ -72,19 +83,35 @@ export class NativeBackend implements QueueBackend, MemberHome {
     this.#groups.delete(member)
   }
 
-  #open(prefix: UrlPrefix, listener: ExchangeListener): RequestQueue {
+  async #open(prefix: UrlPrefix, listener: ExchangeListener): Promise<RequestQueue> {
     const known = this.#members.get(prefix.key)
-    if (known !== undefined) return joinHere(known, prefix, listener)
+    if (known !== undefined) {
+      const queue = joinHere(known, prefix, listener)
+      if (prefix.mode === 'takeover') await this.#sendOthersAway(known)
+      return queue
+    }
     const member = this.#claim(prefix)
     const queue = member.join(member.prefix, listener)
     member.start(this.#receives)
+    if (prefix.mode === 'takeover') await this.#sendOthersAway(member)
+    if (!member.isReceiving) return queue
+    const incumbent = new Incumbent(() => member.revoke())
+    this.#incumbents.set(member, incumbent)
+    await incumbent.listen(this.#context.api.pipes, queueStemOf(member.prefix))
     return queue
   }
 
-  /** Nobody can take a prefix from another process, since HTTP.SYS lets nobody: `takeover` fails there as `create` does. */
+  /** HTTP.SYS takes a prefix from nobody: who takes it over attaches, and asks the others to leave. */
   #claim(prefix: UrlPrefix): QueueMember {
     if (prefix.port === 0) return this.#createOnFreePort(prefix)
-    return prefix.mode === 'attach' ? this.#attachOrCreate(prefix) : this.#create(prefix)
+    return prefix.mode === 'create' ? this.#create(prefix) : this.#attachOrCreate(prefix)
+  }
+
+  #sendOthersAway(member: QueueMember): Promise<void> {
+    const own = this.#incumbents.get(member)?.number ?? -1
+    return askToLeave(this.#context.api.pipes, queueStemOf(member.prefix), own, () =>
+      this.#attached.get(member)?.hurry(),
+    )
   }
 
   /** HTTP.SYS picks no ports: one of the dynamic range is tried after the other, from a random one on. */
@@ -115,7 +142,7 @@ export class NativeBackend implements QueueBackend, MemberHome {
   }
 
   /**
-   * `attach` joins the process that has the prefix, or is the first.
+   * `attach` and `takeover` join the process that has the prefix, or are the first.
    *
    * The URLs are tried before there is a queue: one that was made and given up again could be found meanwhile by somebody else who
    * attaches. Until the queue is bound, requests get the kernel's 503, as they did before.

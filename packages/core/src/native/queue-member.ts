@@ -18,7 +18,9 @@ const debug = debuglog('httpsys')
 
 /** What a member needs of whoever has registered its URLs. */
 export interface MemberHome {
-  /** The last claim is about to leave: no further request is to come. Resolves to whether nobody else receives from the queue. */
+  /** Its claims are about to be revoked: others receive from the queue on. */
+  onRevoked(member: QueueMember): void
+  /** The URLs are to be given back: no further request is to come. Returns whether nobody else receives from the queue. */
   onLeaving(member: QueueMember): boolean
   /** Nothing of the member is open any more, and its queue is closed. */
   onMemberClosed(member: QueueMember): void
@@ -88,10 +90,13 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
     await this.#stop(this.#home.onLeaving(this))
   }
 
-  /** The claims of this process lose the prefix to another's; what was begun goes on. Resolves when no request comes any more. */
+  /**
+   * The claims of this process lose the prefix to another process; what was begun goes on, and the URLs stay as long. Resolves when no
+   * request comes any more.
+   */
   async revoke(): Promise<void> {
-    const claims = [...this.#claims]
-    // Others receive from the queue on.
+    const claims = this.#state === 'receiving' ? [...this.#claims] : []
+    if (claims.length > 0) this.#home.onRevoked(this)
     await this.#stop(false)
     for (const queue of claims) queue.listener.onQueueRevoked(queue)
   }
@@ -187,6 +192,7 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
   #closeIfDone(): void {
     if (this.#state !== 'draining' || !this.#isStopped || this.#openExchanges > 0) return
     this.#state = 'closed'
+    this.#home.onLeaving(this)
     // The waits for disconnects on this handle come back now.
     this.handle.close()
     this.#home.onMemberClosed(this)

@@ -9,12 +9,12 @@ const NAMES_PER_PREFIX = 16
 
 /** The names that a request queue of a prefix can have: readable, and the same in every process, so that one finds another's. */
 export function queueNamesOf(prefix: UrlPrefix): string[] {
-  const stem = stemOf(prefix)
+  const stem = queueStemOf(prefix)
   return Array.from({ length: NAMES_PER_PREFIX }, (_, index) => `${stem}-${index}`)
 }
 
-/** Different prefixes never have the same. */
-function stemOf(prefix: UrlPrefix): string {
+/** What names of a prefix begin with; different prefixes never have the same. */
+export function queueStemOf(prefix: UrlPrefix): string {
   const readable = prefix.key.replace(/[^a-z0-9.-]+/g, '_').slice(0, READABLE_LENGTH)
   const hash = createHash('sha256').update(prefix.key).digest('hex').slice(0, 16)
   return `httpsys_${readable}_${hash}`

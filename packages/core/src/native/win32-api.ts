@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream'
+
 /**
  * The functions of Windows that the native backend calls, as one table that is injected: koffi's on Windows, a double in tests.
  *
@@ -220,9 +222,24 @@ export interface NativeMemory {
   view(address: Address, bytes: number): ArrayBuffer
 }
 
+/** A named pipe that is listened at. */
+export interface PipeEar {
+  /** Frees the name; calls that were taken go on. */
+  close(): void
+}
+
+/** How processes of one machine find each other by a name. Nothing of it keeps a process alive. */
+export interface PipeApi {
+  /** Resolves to null when the name is taken, or can't be had. */
+  listen(name: string, onCall: (call: Duplex) => void): Promise<PipeEar | null>
+  /** Resolves to null when nobody listens at the name, or somebody whom this user may not call. */
+  call(name: string): Promise<Duplex | null>
+}
+
 /** Everything that the native backend needs of the system below it. */
 export interface Win32Api {
   readonly http: HttpApi
   readonly kernel: KernelApi
   readonly memory: NativeMemory
+  readonly pipes: PipeApi
 }

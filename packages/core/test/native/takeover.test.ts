@@ -7,6 +7,7 @@ import { UrlPrefix } from '../../src/base/url-prefix.ts'
 import type { ClaimMode } from '../../src/base/url-prefix.ts'
 import { installListenHook } from '../../src/http/listen-hook.ts'
 import { NativeBackend } from '../../src/native/native-backend.ts'
+import { QueueController } from '../../src/native/queue-controller.ts'
 import { freePort } from '../support/free-port.ts'
 import { Machine } from './double/machine.ts'
 
@@ -31,42 +32,147 @@ async function ask(port: number, agent: Agent): Promise<string> {
   return await text(response)
 }
 
-test('an http.Server takes a prefix over under load: nothing is refused, and the old one finishes what it has begun', async () => {
-  await using machine = new Machine({ seed: 41 })
-  backend = new NativeBackend({ load: () => machine.start().api })
-  const port = await freePort()
-  const agent = new Agent({ keepAlive: true })
-  const begun: ServerResponse[] = []
-  const old = await listen(port, 'create', (res) => {
-    if (begun.length > 0) return void res.end('old')
-    begun.push(res)
-    res.write('begun by the old one, ')
-  })
-  const long = ask(port, agent)
-  await vi.waitFor(() => expect(begun).toHaveLength(1), PATIENCE)
-
+/** Asks for a prefix without pause, until it is told to stop. */
+function load(port: number, agent: Agent) {
   const answers: string[] = []
   let isStopping = false
   const clients = Array.from({ length: 6 }, async () => {
     while (!isStopping) answers.push(await ask(port, agent))
   })
-  await vi.waitFor(() => expect(answers.length).toBeGreaterThan(20), PATIENCE)
-  const drained = once(old, 'drain')
-  const closed = once(old, 'close')
-  const heir = await listen(port, 'takeover', (res) => res.end('new'))
-  await drained
-  const before = answers.length
-  await vi.waitFor(() => expect(answers.length).toBeGreaterThan(before + 40), PATIENCE)
-  isStopping = true
-  await Promise.all(clients)
+  return {
+    answers,
+    async stop() {
+      isStopping = true
+      await Promise.all(clients)
+    },
+  }
+}
 
-  // What was under way when the heir came may still be the old one's, six at most.
-  expect(new Set(answers.slice(before + 6))).toEqual(new Set(['new']))
-  expect(answers.filter((answer) => answer !== 'old' && answer !== 'new')).toEqual([])
-  begun[0]!.end('and finished by it')
-  expect(await long).toBe('begun by the old one, and finished by it')
-  await closed
+/** Waits until the process that was started last has all URLs. */
+async function urlsAreOfTheLast({ registrations, processes }: Machine): Promise<void> {
+  const isTheirs = () =>
+    registrations.length > 0 && registrations.every(({ group }) => group.process === processes.at(-1))
+  await vi.waitFor(() => expect(isTheirs()).toBe(true), PATIENCE)
+}
+
+function newProcess(machine: Machine): NativeBackend {
+  return new NativeBackend({ load: () => machine.start().api })
+}
+
+test.each([
+  ['of the same process', false],
+  ['of another process', true],
+])(
+  'an http.Server %s takes a prefix over under load: nothing is refused, and the old one finishes what it has begun',
+  async (_, isOther) => {
+    await using machine = new Machine({ seed: 41 })
+    backend = newProcess(machine)
+    const port = await freePort()
+    const agent = new Agent({ keepAlive: true })
+    const begun: ServerResponse[] = []
+    const old = await listen(port, 'create', (res) => {
+      if (begun.length > 0) return void res.end('old')
+      begun.push(res)
+      res.write('begun by the old one, ')
+    })
+    const long = ask(port, agent)
+    await vi.waitFor(() => expect(begun).toHaveLength(1), PATIENCE)
+
+    const { answers, stop } = load(port, agent)
+    await vi.waitFor(() => expect(answers.length).toBeGreaterThan(20), PATIENCE)
+    const drained = once(old, 'drain')
+    const closed = once(old, 'close')
+    if (isOther) backend = newProcess(machine)
+    const heir = await listen(port, 'takeover', (res) => res.end('new'))
+    await drained
+    const before = answers.length
+    await vi.waitFor(() => expect(answers.length).toBeGreaterThan(before + 40), PATIENCE)
+    await stop()
+
+    // What was under way when the heir came may still be the old one's, six at most.
+    expect(new Set(answers.slice(before + 6))).toEqual(new Set(['new']))
+    expect(answers.filter((answer) => answer !== 'old' && answer !== 'new')).toEqual([])
+    begun[0]!.end('and finished by it')
+    expect(await long).toBe('begun by the old one, and finished by it')
+    await closed
+    await urlsAreOfTheLast(machine)
+    expect(await ask(port, agent)).toBe('new')
+    heir.close()
+    agent.destroy()
+    await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+  },
+)
+
+test('behind a controller, one process takes over from the other without a refusal from beginning to end', async () => {
+  await using machine = new Machine({ seed: 42 })
+  const port = await freePort()
+  const agent = new Agent({ keepAlive: true })
+  const controller = new QueueController(machine.start().api)
+  controller.hold(UrlPrefix.parse(`http://localhost:${port}/`))
+  backend = newProcess(machine)
+  let server = await listen(port, 'takeover', (res) => res.end('server 0'))
+  const { answers, stop } = load(port, agent)
+  await vi.waitFor(() => expect(answers).toContain('server 0'), PATIENCE)
+  for (let count = 1; count <= 6; count++) {
+    const closed = once(server, 'close')
+    backend = newProcess(machine)
+    server = await listen(port, 'takeover', (res) => res.end(`server ${count}`))
+    await closed
+    await vi.waitFor(() => expect(answers).toContain(`server ${count}`), PATIENCE)
+  }
+  await stop()
+  expect(new Set(answers)).toEqual(new Set(Array.from({ length: 7 }, (_, count) => `server ${count}`)))
+  server.close()
+  controller.release()
+  agent.destroy()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test('all processes of a queue leave it for the heir', async () => {
+  await using machine = new Machine({ seed: 43 })
+  const port = await freePort()
+  const agent = new Agent({ keepAlive: true })
+  const drains: Promise<unknown>[] = []
+  for (const mode of ['create', 'attach', 'attach'] as const) {
+    backend = newProcess(machine)
+    const server = await listen(port, mode, (res) => res.end('old'))
+    drains.push(once(server, 'drain'), once(server, 'close'))
+  }
+  backend = newProcess(machine)
+  const heir = await listen(port, 'takeover', (res) => res.end('new'))
+  await Promise.all(drains)
+  // One of the old ones may have had the URLs for a moment before it closed.
+  await urlsAreOfTheLast(machine)
+  expect(await ask(port, agent)).toBe('new')
   heir.close()
   agent.destroy()
   await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test.each([
+  ['gives them back', (begun: ServerResponse) => begun.end('old')],
+  ['dies', (_: ServerResponse, machine: Machine) => machine.processes[0]!.kill()],
+])('the heir has the URLs as soon as the old process %s', async (_, end) => {
+  await using machine = new Machine({ seed: 44 })
+  const port = await freePort()
+  const agent = new Agent({ keepAlive: true })
+  backend = newProcess(machine)
+  const begun: ServerResponse[] = []
+  await listen(port, 'create', (res) => begun.push(res))
+  const left = ask(port, agent).catch(() => 'cut off')
+  await vi.waitFor(() => expect(begun).toHaveLength(1), PATIENCE)
+  // Without the look twenty times a second that finds URLs otherwise.
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  try {
+    backend = newProcess(machine)
+    const heir = await listen(port, 'takeover', (res) => res.end('new'))
+    end(begun[0]!, machine)
+    await left
+    await urlsAreOfTheLast(machine)
+    expect(await ask(port, agent)).toBe('new')
+    heir.close()
+  } finally {
+    vi.useRealTimers()
+  }
+  agent.destroy()
 })

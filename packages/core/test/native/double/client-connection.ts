@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Machine } from './machine.ts'
 import type { Operation } from './operation.ts'
+import type { DoubleProcess } from './process.ts'
 import type { PretendedTls } from './request-struct.ts'
 import { ServerRequest } from './server-request.ts'
 import { CONNECTION_INVALID, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from './status.ts'
@@ -22,7 +23,8 @@ export class ClientConnection {
   readonly #machine: Machine
   #unread = Buffer.alloc(0)
   #hasFin = false
-  #disconnectWait: Operation | null = null
+  /** One for each process that has a request of the connection, or had. */
+  readonly #disconnectWaits = new Map<DoubleProcess, Operation>()
 
   constructor(machine: Machine, id: bigint, socket: Socket, port: number) {
     this.#machine = machine
@@ -47,13 +49,13 @@ export class ClientConnection {
   }
 
   /** HttpWaitForDisconnectEx: completes when the connection is broken; a FIN is not enough. */
-  waitForDisconnect(operation: Operation): void {
+  waitForDisconnect(process: DoubleProcess, operation: Operation): void {
     if (this.isGone) return operation.complete(CONNECTION_INVALID)
-    if (this.#disconnectWait !== null) this.#machine.ledger.report('two HttpWaitForDisconnectEx on one connection')
-    this.#disconnectWait = operation
+    if (this.#disconnectWaits.has(process)) process.report('two HttpWaitForDisconnectEx on one connection')
+    this.#disconnectWaits.set(process, operation)
     operation.onCancel = () => {
-      if (this.#disconnectWait !== operation) return
-      this.#disconnectWait = null
+      if (this.#disconnectWaits.get(process) !== operation) return
+      this.#disconnectWaits.delete(process)
       operation.complete(OPERATION_ABORTED)
     }
   }
@@ -162,9 +164,9 @@ export class ClientConnection {
     const { request } = this
     this.request = null
     if (request !== null) this.#machine.abandon(request)
-    const wait = this.#disconnectWait
-    this.#disconnectWait = null
-    wait?.complete(SUCCESS)
+    const waits = [...this.#disconnectWaits.values()]
+    this.#disconnectWaits.clear()
+    for (const wait of waits) wait.complete(SUCCESS)
     this.#machine.gone(this)
   }
 }

@@ -114,7 +114,7 @@ export function ioCalls(process: DoubleProcess, queueOf: QueueOf): IoCalls {
     HttpWaitForDisconnectEx: (queue, id, _reserved, overlapped) =>
       begin('HttpWaitForDisconnectEx', queue, overlapped, 0, (operation) => {
         const connection = machine.connectionOf(id)
-        if (connection !== undefined) return connection.waitForDisconnect(operation)
+        if (connection !== undefined) return connection.waitForDisconnect(process, operation)
         if (!machine.hasGivenOut(id)) process.report(`HttpWaitForDisconnectEx for a connection that never was: ${id}`)
         operation.complete(CONNECTION_INVALID)
       }),

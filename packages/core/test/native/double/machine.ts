@@ -6,6 +6,7 @@ import { ClientConnection } from './client-connection.ts'
 import type { Packet } from './completion-port.ts'
 import type { QueueHandle, RequestQueue, UrlGroup } from './http-objects.ts'
 import { Ledger } from './ledger.ts'
+import { machinePipes } from './pipes.ts'
 import { DoubleProcess } from './process.ts'
 import type { PretendedTls } from './request-struct.ts'
 import { ServerRequest } from './server-request.ts'
@@ -49,6 +50,7 @@ export class Machine implements AsyncDisposable {
   readonly registrations: Registration[] = []
   readonly queues = new Map<string, RequestQueue>()
   readonly processes: DoubleProcess[] = []
+  readonly pipes = machinePipes()
   readonly cache = new Map<string, CachedResponse>()
   /** Whether a completion is lost: for tests that break things on purpose. */
   drops: (packet: Packet) => boolean = () => false

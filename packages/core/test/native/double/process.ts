@@ -7,6 +7,7 @@ import type { ServerSession, UrlGroup } from './http-objects.ts'
 import { kernelApi } from './kernel-api.ts'
 import type { Machine } from './machine.ts'
 import { OperationTable } from './operation.ts'
+import { ProcessPipes } from './pipes.ts'
 import { OPERATION_ABORTED } from './status.ts'
 import { TrackedMemory } from './tracked-memory.ts'
 
@@ -25,6 +26,7 @@ export class DoubleProcess {
   readonly user: string
   initializations = 0
   lastError = 0
+  readonly pipes: ProcessPipes
   readonly api: Win32Api
   #isDead = false
 
@@ -33,7 +35,8 @@ export class DoubleProcess {
     this.user = user
     this.memory = new TrackedMemory(machine.ledger)
     this.operations = new OperationTable(this.memory, machine.ledger, machine.dice, machine.whims)
-    this.api = { http: httpApi(this), kernel: kernelApi(this), memory: this.memory }
+    this.pipes = new ProcessPipes(machine.pipes)
+    this.api = { http: httpApi(this), kernel: kernelApi(this), memory: this.memory, pipes: this.pipes }
   }
 
   report(violation: string): void {
@@ -97,6 +100,7 @@ export class DoubleProcess {
     for (const handle of this.queueHandles.values()) this.closeQueueHandle(handle)
     for (const group of this.groups.values()) this.closeGroup(group)
     for (const port of this.ports.values()) port.close()
+    this.pipes.kill()
     this.machine.processes.splice(this.machine.processes.indexOf(this), 1)
   }
 
@@ -107,6 +111,7 @@ export class DoubleProcess {
   inspect(): void {
     for (const { value } of this.queueHandles.values()) this.report(`the queue handle ${value} is still open`)
     for (const { id } of this.groups.values()) this.report(`the URL group ${id} is still open`)
+    for (const name of this.pipes.listening) this.report(`the pipe ${name} is still listened at`)
     this.operations.inspect()
     this.memory.inspect()
   }

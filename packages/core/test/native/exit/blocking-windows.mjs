@@ -1,4 +1,7 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import koffi from 'koffi'
+import { NamedPipes } from '../../../dist/native/named-pipes.js'
 
 const IO_PENDING = 997
 const NOT_FOUND = 1168
@@ -50,6 +53,7 @@ export function blockingWindows() {
       free: (address) => koffi.free(BigInt(address)),
       view: (address, bytes) => koffi.view(BigInt(address), bytes),
     },
+    pipes: new NamedPipes((name) => join(tmpdir(), `httpsys-${process.pid}-${name.slice(-20)}`)),
     http: {
       HttpInitialize: done,
       HttpTerminate: done,

@@ -14,7 +14,10 @@ export interface RequestContext {
   readonly requestId: number
   /** Unique in this process; the same for all requests of a connection to one server. */
   readonly connectionId: number
-  /** When the request came to its server, before any handler ran, in milliseconds of `performance.now()`. */
+  /**
+   * When the request came, before any handler ran, in milliseconds of `performance.now()`: to its server, or with newer releases of
+   * Windows to HTTP.SYS, so that the time in the queue counts.
+   */
   readonly receivedAt: number
   /** What is known of TLS; null when the client did not use it. */
   readonly tls: RequestTls | null

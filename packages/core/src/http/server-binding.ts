@@ -102,7 +102,7 @@ export class ServerBinding implements ExchangeListener {
     const server = this.#server
     if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
-    noteArrival(request)
+    noteArrival(request, exchange.receivedAt)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     socket.exchange = exchange
     if (exchange.method === 'CONNECT') return this.#connect(exchange, socket, request)

@@ -13,7 +13,12 @@ export const HttpQosSettingTypeConnectionLimit = 1
 export const PROPERTY_PRESENT = 1
 
 export const HttpFeatureResponseTrailers = 1
+export const HttpFeatureQueryCipherInfo = 15
 export const HttpRequestPropertySni = 4
+export const HttpRequestPropertyTlsCipherInfo = 14
+export const HttpRequestInfoTypeSslProtocol = 2
+export const HttpRequestInfoTypeRequestTiming = 5
+export const HttpRequestTimingTypeRequestHeaderParseStart = 15
 
 export const HTTP_CREATE_REQUEST_QUEUE_FLAG_OPEN_EXISTING = 1
 export const HTTP_CREATE_REQUEST_QUEUE_FLAG_CONTROLLER = 2

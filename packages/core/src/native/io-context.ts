@@ -2,6 +2,7 @@ import { BlockPool } from './block-pool.ts'
 import { receiveClientCertificate } from './client-certificate.ts'
 import { CompletionPort } from './completion-port.ts'
 import { HttpFeatureResponseTrailers } from './constants.ts'
+import { KernelClock } from './kernel-clock.ts'
 import { ConnectionTable } from './native-connection.ts'
 import { ResponseEncoder } from './response-encoder.ts'
 import { ServerSession } from './server-session.ts'
@@ -12,6 +13,7 @@ export class IoContext {
   readonly api: Win32Api
   readonly session: ServerSession
   readonly port: CompletionPort
+  readonly clock: KernelClock
   readonly blocks: BlockPool
   readonly encoder: ResponseEncoder
   readonly connections: ConnectionTable
@@ -23,6 +25,7 @@ export class IoContext {
     // First of all: before HttpInitialize, no queue can be made either.
     this.session = new ServerSession(api)
     this.port = new CompletionPort(api)
+    this.clock = new KernelClock(api)
     this.blocks = new BlockPool(api.memory)
     this.encoder = new ResponseEncoder(this.blocks)
     this.connections = new ConnectionTable(api, this.port, (queue, connection) =>

@@ -55,6 +55,12 @@ export const HTTP_DATA_CHUNK = {
 export const HTTP_TRANSPORT_ADDRESS = { pRemoteAddress: 0, pLocalAddress: 8 } as const
 export const HTTP_REQUEST_INFO = { $size: 16, InfoType: 0, InfoLength: 4, pInfo: 8 } as const
 
+export const HTTP_SSL_PROTOCOL_INFO = { Protocol: 0 } as const
+/** Counts of the performance counter behind one another, by HTTP_REQUEST_TIMING_TYPE. */
+export const HTTP_REQUEST_TIMING_INFO = { RequestTiming: 8 } as const
+/** Of schannel.h; the text has 64 WCHARs. */
+export const SecPkgContext_CipherInfo = { $size: 680, szCipherSuite: 16 } as const
+
 export const HTTP_SSL_INFO = {
   $size: 48,
   pClientCertInfo: 32,

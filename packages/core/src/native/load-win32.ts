@@ -116,6 +116,8 @@ function loadKernel(): KernelApi {
     CancelIoEx: func('CancelIoEx', 'int', HANDLE, PTR) as () => Bool,
     CloseHandle: func('CloseHandle', 'int', HANDLE) as () => Bool,
     GetLastError: func('GetLastError', U32) as () => number,
+    QueryPerformanceCounter: func('QueryPerformanceCounter', 'int', PTR) as () => Bool,
+    QueryPerformanceFrequency: func('QueryPerformanceFrequency', 'int', PTR) as () => Bool,
     ConvertStringSecurityDescriptorToSecurityDescriptorW: advapi32.func(
       '__stdcall',
       'ConvertStringSecurityDescriptorToSecurityDescriptorW',

@@ -38,6 +38,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   readonly expectation: 0 | 1 | 2
   readonly isKeepAlive: boolean
   readonly isAlone = false
+  readonly receivedAt: number | undefined
   context: unknown = undefined
   readonly #isMultiplexed: boolean
   readonly #io: IoContext
@@ -75,6 +76,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     this.isUpgrade = request.isUpgrade
     this.expectation = request.expectation
     this.isKeepAlive = request.isKeepAlive
+    this.receivedAt = request.parseStart === 0 ? undefined : io.clock.at(request.parseStart)
     this.#isMultiplexed = request.isMultiplexed
     this.#isBodyDone = !request.hasBody
     this.#sender = new ResponseSender(io, queue.handle, this)

@@ -14,6 +14,7 @@ import {
   REQUEST_HEADER_NAMES,
   VERBS,
 } from './known-headers.ts'
+import { parseStartOf } from './request-info.ts'
 import { HTTP_DATA_CHUNK, HTTP_HEADERS, HTTP_REQUEST, HTTP_UNKNOWN_HEADER } from './layout.ts'
 import type { MemoryBlock } from './memory-block.ts'
 
@@ -37,6 +38,8 @@ export interface DecodedRequest {
   readonly isUpgrade: boolean
   readonly expectation: 0 | 1 | 2
   readonly isKeepAlive: boolean
+  /** The performance counter when HTTP.SYS began to parse it; 0 where it does not tell. */
+  readonly parseStart: number
 }
 
 // Of 2-byte and 4-byte elements.
@@ -121,6 +124,7 @@ export function decodeRequest(block: MemoryBlock): DecodedRequest {
         : minorVersion === 1
           ? !/\bclose\b/i.test(connection)
           : /\bkeep-alive\b/i.test(connection),
+    parseStart: parseStartOf(block),
   }
 }
 

@@ -6,6 +6,9 @@ const MAX_EARS = 64
 /** A process that is too busy to answer is not waited for any longer; it leaves when it gets to it. */
 const PATIENCE_MS = 5000
 
+/** What an heir writes: others than this user and administrators may connect to a pipe of ours and listen, but not write. */
+const LEAVE = 'l'
+
 /** What a process that was asked to leave says: it receives no more, and later that its URLs are about to be free. */
 const STOPPED = 's'
 const URLS_FREE = 'u'
@@ -14,12 +17,7 @@ function earName(stem: string, number: number): string {
   return `${stem}-takeover-${number}`
 }
 
-/**
- * A process that has a queue, as far as heirs can ask it to leave: who connects to its pipe is one.
- *
- * An heir writes nothing. Whoever had taken the name before us could else impersonate him: Windows lets nobody impersonate a client
- * that he has read nothing of.
- */
+/** A process that has a queue, as far as heirs can ask it to leave: who writes to its pipe is one. */
 export class Incumbent {
   #ear: PipeEar | null = null
   #number = -1
@@ -40,7 +38,7 @@ export class Incumbent {
   /** Takes the first of the names that is free. Without any it serves all the same, and no heir can ask it. */
   async listen(pipes: PipeApi, stem: string): Promise<void> {
     for (let number = 0; number < MAX_EARS && this.#ear === null && !this.#isClosed; number++) {
-      this.#ear = await pipes.listen(earName(stem, number), (heir) => this.#onHeir(heir))
+      this.#ear = await pipes.listen(earName(stem, number), (caller) => this.#onCall(caller))
       this.#number = number
     }
     if (this.#isClosed) this.#ear?.close()
@@ -58,9 +56,13 @@ export class Incumbent {
     this.#ear = null
   }
 
+  #onCall(caller: Duplex): void {
+    // An heir may go; whether he is told anything is of no matter then.
+    caller.on('error', () => {})
+    caller.once('data', () => this.#onHeir(caller))
+  }
+
   #onHeir(heir: Duplex): void {
-    // He may go; whether he is told anything is of no matter then.
-    heir.on('error', () => {}).resume()
     this.#heirs.push(heir)
     void this.#leave().then(() => heir.writable && heir.write(STOPPED))
   }
@@ -90,6 +92,7 @@ function hasStopped(call: Duplex, onUrlsFree: () => void): Promise<void> {
       clearTimeout(timer)
       resolve()
     }
+    call.write(LEAVE)
     call.on('data', (said: Buffer) => {
       if (said.includes(STOPPED)) done()
       if (said.includes(URLS_FREE)) onUrlsFree()

@@ -1,13 +1,32 @@
 import type { TlsInfo } from '../base/tls-info.ts'
-import { ERROR_SUCCESS, HttpRequestPropertySni } from './constants.ts'
-import { HTTP_REQUEST, HTTP_REQUEST_INFO, HTTP_SSL_CLIENT_CERT_INFO, HTTP_SSL_INFO } from './layout.ts'
+import { cipherSuiteOf } from './cipher-suite.ts'
+import type { CipherSuite } from './cipher-suite.ts'
+import {
+  ERROR_SUCCESS,
+  HTTP_REQUEST_FLAG_HTTP2,
+  HTTP_REQUEST_FLAG_HTTP3,
+  HttpFeatureQueryCipherInfo,
+  HttpRequestInfoTypeSslProtocol,
+  HttpRequestPropertySni,
+  HttpRequestPropertyTlsCipherInfo,
+} from './constants.ts'
+import {
+  HTTP_REQUEST,
+  HTTP_SSL_CLIENT_CERT_INFO,
+  HTTP_SSL_INFO,
+  HTTP_SSL_PROTOCOL_INFO,
+  SecPkgContext_CipherInfo,
+} from './layout.ts'
 import { MemoryBlock } from './memory-block.ts'
+import { findRequestInfo, targetOf } from './request-info.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
 import type { Win32Api } from './win32-api.ts'
 
 /** HTTP_REQUEST_PROPERTY_SNI: 256 WCHARs, then flags; zeroed behind the name. */
 const SNI_NAME_BYTES = 512
 const SNI_BYTES = SNI_NAME_BYTES + 4
+/** SZ_ALG_MAX_SIZE WCHARs */
+const CIPHER_NAME_BYTES = 128
 
 /** What Schannel found wrong with a client's certificate (`CertFlags`), and OpenSSL's name for it, which apps of Node compare with. */
 const CERTIFICATE_PROBLEMS: ReadonlyMap<number, string> = new Map([
@@ -21,7 +40,6 @@ const CERTIFICATE_PROBLEMS: ReadonlyMap<number, string> = new Map([
 const OTHER_PROBLEM = 'CERT_UNTRUSTED'
 
 /** HTTP_SSL_PROTOCOL_INFO begins with the protocol, an SP_PROT_… of schannel.h; servers have these. */
-const HttpRequestInfoTypeSslProtocol = 2
 const PROTOCOLS: ReadonlyMap<number, string> = new Map([
   [0x40, 'TLSv1'],
   [0x100, 'TLSv1.1'],
@@ -39,17 +57,16 @@ export interface ClientCertificate {
 /**
  * What HTTP.SYS tells of TLS with a request; undefined when the client does not speak it. Read once for each connection.
  *
- * Cipher and ALPN are not asked for.
- *
  * @param block - a request that was received, and has not been answered
  */
 export function readTls(api: Win32Api, queue: RequestQueueHandle, block: MemoryBlock): TlsInfo | undefined {
   if (block.readAddress(HTTP_REQUEST.pSslInfo) === 0) return undefined
+  const request = block.readId(HTTP_REQUEST.RequestId)
   const info: TlsInfo = {
     protocol: readProtocol(block),
-    cipher: { name: '', standardName: '', version: '' },
-    servername: readServerName(api, queue, block.readId(HTTP_REQUEST.RequestId)),
-    alpnProtocol: false,
+    cipher: readCipher(api, queue, request),
+    servername: queryText(api, queue, request, HttpRequestPropertySni, SNI_BYTES, 0, SNI_NAME_BYTES) || false,
+    alpnProtocol: alpnProtocolOf(block),
     authorized: false,
     authorizationError: null,
     peerCertificates: [],
@@ -88,50 +105,43 @@ export function readCertificate(block: MemoryBlock, at: number): ClientCertifica
   }
 }
 
-/** Newer releases of Windows tell, among other things that are skipped. */
 function readProtocol(block: MemoryBlock): string {
-  const { bytes } = block
-  const count = block.u16[HTTP_REQUEST.RequestInfoCount >>> 1]!
-  // SAFETY: as above.
-  const infos = count === 0 ? -1 : block.offsetOf(HTTP_REQUEST.pRequestInfo, count * HTTP_REQUEST_INFO.$size)
-  if (infos === -1) return ''
-  for (let at = infos; at < infos + count * HTTP_REQUEST_INFO.$size; at += HTTP_REQUEST_INFO.$size) {
-    if (bytes.readUInt32LE(at + HTTP_REQUEST_INFO.InfoType) !== HttpRequestInfoTypeSslProtocol) continue
-    const start = targetOf(block, at + HTTP_REQUEST_INFO.pInfo)
-    const hasProtocol = start !== -1 && bytes.readUInt32LE(at + HTTP_REQUEST_INFO.InfoLength) >= 4
-    if (hasProtocol && start + 4 <= block.byteLength) return PROTOCOLS.get(bytes.readUInt32LE(start)) ?? ''
-  }
-  return ''
+  const at = findRequestInfo(block, HttpRequestInfoTypeSslProtocol, HTTP_SSL_PROTOCOL_INFO.Protocol + 4)
+  // SAFETY: found to be inside.
+  return at === -1 ? '' : (PROTOCOLS.get(block.bytes.readUInt32LE(at + HTTP_SSL_PROTOCOL_INFO.Protocol)) ?? '')
 }
 
-/** Where in the block a pointer that need not be aligned leads; -1 for NULL or elsewhere. */
-function targetOf(block: MemoryBlock, pointer: number): number {
-  const low = block.bytes.readUInt32LE(pointer)
-  if (low === 0 && block.bytes.readUInt32LE(pointer + 4) === 0) return -1
-  const target = (low - block.low) >>> 0
-  return target < block.byteLength ? target : -1
+/** HTTP.SYS chooses between these; of HTTP/1.1 it does not say whether the client had asked for it. */
+function alpnProtocolOf(block: MemoryBlock): string | false {
+  const flags = block.u32[HTTP_REQUEST.Flags >>> 2]!
+  if ((flags & HTTP_REQUEST_FLAG_HTTP3) !== 0) return 'h3'
+  return (flags & HTTP_REQUEST_FLAG_HTTP2) !== 0 && 'h2'
 }
 
-/** Only newer releases of Windows tell. */
-function readServerName(api: Win32Api, queue: RequestQueueHandle, request: bigint): string | false {
-  const { HttpQueryRequestProperty } = api.http
-  if (HttpQueryRequestProperty === undefined) return false
-  const block = new MemoryBlock(api.memory, SNI_BYTES + 8)
-  const pBytes = block.address + ((SNI_BYTES + 3) & ~3)
+function readCipher(api: Win32Api, queue: RequestQueueHandle, request: bigint): CipherSuite {
+  const { $size, szCipherSuite } = SecPkgContext_CipherInfo
+  const isTold = (api.http.HttpIsFeatureSupported?.(HttpFeatureQueryCipherInfo) ?? 0) !== 0
+  const property = HttpRequestPropertyTlsCipherInfo
+  return cipherSuiteOf(isTold ? queryText(api, queue, request, property, $size, szCipherSuite, CIPHER_NAME_BYTES) : '')
+}
+
+/** Reads a text that is part of a property of a request; empty where this Windows does not tell. */
+function queryText(
+  { http, memory }: Win32Api,
+  queue: RequestQueueHandle,
+  request: bigint,
+  property: number,
+  size: number,
+  start: number,
+  length: number,
+): string {
+  if (http.HttpQueryRequestProperty === undefined) return ''
+  const block = new MemoryBlock(memory, size + 8)
+  const pBytes = block.address + ((size + 3) & ~3)
   // SAFETY: without an OVERLAPPED, so all is written when the call returns; the block has room for both.
-  const status = HttpQueryRequestProperty(
-    queue.handle,
-    request,
-    HttpRequestPropertySni,
-    0,
-    0,
-    block.address,
-    SNI_BYTES,
-    pBytes,
-    0,
-  )
-  const name = status === ERROR_SUCCESS ? block.bytes.toString('utf16le', 0, SNI_NAME_BYTES) : ''
+  const status = http.HttpQueryRequestProperty(queue.handle, request, property, 0, 0, block.address, size, pBytes, 0)
+  const text = status === ERROR_SUCCESS ? block.bytes.toString('utf16le', start, start + length) : ''
   block.free()
-  const end = name.indexOf('\0')
-  return (end === -1 ? name : name.slice(0, end)) || false
+  const end = text.indexOf('\0')
+  return end === -1 ? text : text.slice(0, end)
 }

@@ -204,6 +204,10 @@ export interface KernelApi {
   /** Of completion ports only; queues have HttpCloseRequestQueue. */
   CloseHandle(handle: Handle): Bool
   GetLastError(): Win32Status
+  /** @param pCount - receives 8 bytes */
+  QueryPerformanceCounter(pCount: Address): Bool
+  /** @param pFrequency - receives the counts of a second, 8 bytes */
+  QueryPerformanceFrequency(pFrequency: Address): Bool
   /**
    * Makes a security descriptor of its text form; it is never freed.
    *

@@ -88,6 +88,8 @@ export interface Exchange {
   readonly isKeepAlive: boolean
   /** The port belongs to this queue alone, and its connections with it: the app may frame by itself and say Connection. */
   readonly isAlone: boolean
+  /** When the system's own HTTP stack had the request, in milliseconds of `performance.now()`; undefined where there is none that tells. */
+  readonly receivedAt?: number | undefined
   /** Belongs to the layer above. */
   context: unknown
 

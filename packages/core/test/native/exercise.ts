@@ -157,6 +157,7 @@ const STEPS: readonly ((scene: Scene) => Promise<void>)[] = [
   },
 
   async function headAndResponse({ machine, port, recorder, client }) {
+    const before = performance.now()
     const one = await client(
       'BREW /x/a?b=c HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nX-One: 1\r\nX-Two: two\r\n\r\n',
     )
@@ -166,6 +167,10 @@ const STEPS: readonly ((scene: Scene) => Promise<void>)[] = [
     assert.equal(`${exchange.majorVersion}.${exchange.minorVersion}`, machine.whims.isMultiplexed ? '2.0' : '1.1')
     assert.equal(exchange.hasBody, false)
     assert.deepEqual(exchange.rawHeaders, ['Accept', 'text/plain', 'Host', 'localhost', 'X-One', '1', 'X-Two', 'two'])
+    assert.ok(
+      exchange.receivedAt! >= before && exchange.receivedAt! <= performance.now(),
+      `received at ${exchange.receivedAt}`,
+    )
     const { connection } = exchange
     assert.equal(connection.remoteAddress, machine.whims.isIpv6 ? '::ffff:127.0.0.1' : '127.0.0.1')
     assert.equal(connection.remotePort, one.socket.localPort)
@@ -173,6 +178,8 @@ const STEPS: readonly ((scene: Scene) => Promise<void>)[] = [
     assert.equal(connection.tls?.protocol, 'TLSv1.3')
     assert.equal(connection.tls.authorizationError, 'CERT_HAS_EXPIRED')
     assert.equal(connection.tls.servername, 'shop.example')
+    assert.equal(connection.tls.cipher.name, 'TLS_AES_256_GCM_SHA384')
+    assert.equal(connection.tls.alpnProtocol, machine.whims.isMultiplexed && 'h2')
     assert.deepEqual(connection.tls.peerCertificates, [CERTIFICATE])
     const fields = 'Content-Type: text/plain\r\nX-Own: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Last: 2\r\n'
     exchange.sendResponse(299, 'Fine Day', fields, 5, 0, 'hello', 'latin1', true)

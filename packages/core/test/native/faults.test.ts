@@ -31,6 +31,7 @@ const HARMLESS: Readonly<Record<string, string>> = {
   'HTTP_RESPONSE.$size': 'what is larger than the struct leaves a gap behind it',
   'HTTP_CACHE_POLICY.$size': 'what is larger than the struct leaves a gap behind it',
   'HTTP_CONNECTION_LIMIT_INFO.$size': 'what is larger than the struct leaves a gap behind it',
+  'SecPkgContext_CipherInfo.$size': 'what is larger than the struct leaves a gap behind it',
   'OVERLAPPED.$size': 'what is larger than the struct leaves a gap behind it',
   'HTTP_RESPONSE.Version': 'HTTP.SYS answers in HTTP/1.1, whatever a response says',
   'HTTP_SSL_INFO.$size': 'only for the check that all of it lies in the buffer',

@@ -14,6 +14,8 @@ export interface RequestText {
   readonly body?: readonly string[]
   /** Arrays begin at odd addresses, as with Wine. */
   readonly isUnaligned?: boolean
+  /** When parsing began, as newer releases of Windows tell behind two other things. */
+  readonly parseStart?: bigint
   readonly id?: bigint
   readonly connectionId?: bigint
 }
@@ -79,6 +81,20 @@ export function requestBlock(text: RequestText, size = 20 * 1024): MemoryBlock {
     bytes.writeInt32LE(0, at)
     bytes.writeUInt32LE(piece.length, at + 16)
     bytes.writeBigUInt64LE(place(piece), at + 8)
+  }
+  if (text.parseStart !== undefined) {
+    end = align(end)
+    const infos = end
+    end = align(end + 3 * 16)
+    bytes.writeUInt16LE(3, 848)
+    bytes.writeBigUInt64LE(BigInt(block.address + infos), 856)
+    for (const [index, type] of [6, 7, 5].entries()) {
+      bytes.writeInt32LE(type, infos + 16 * index)
+      bytes.writeUInt32LE(248, infos + 16 * index + 4)
+      // The others point at bytes that mean something else.
+      bytes.writeBigUInt64LE(BigInt(block.address + (type === 5 ? end : 0)), infos + 16 * index + 8)
+    }
+    bytes.writeBigUInt64LE(text.parseStart, end + 8 + 15 * 8)
   }
   return block
 }

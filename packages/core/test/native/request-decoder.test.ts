@@ -107,11 +107,28 @@ describe('decodeRequest', () => {
     expect(() => decodeRequest(block)).toThrow(/outside of the receive buffer/)
   })
 
+  test('tells when parsing began, where Windows does', () => {
+    expect(decodeRequest(requestBlock(BROWSER_REQUEST)).parseStart).toBe(0)
+    for (const isUnaligned of [false, true]) {
+      const block = requestBlock({ ...BROWSER_REQUEST, isUnaligned, parseStart: 0x12_3456_789an })
+      expect(decodeRequest(block).parseStart).toBe(0x12_3456_789a)
+      // What points elsewhere is not worth refusing a request.
+      const infos = block.offsetOf(856, 48)
+      for (const [pointer, target] of [
+        [infos + 40, block.byteLength - 100],
+        [856, block.byteLength - 2],
+      ] as const) {
+        block.bytes.writeBigUInt64LE(BigInt(block.address + target), pointer)
+        expect(decodeRequest(block).parseStart).toBe(0)
+      }
+    }
+  })
+
   test('never reads outside of the buffer, whatever is in it', () => {
-    const block = requestBlock(BROWSER_REQUEST)
+    const block = requestBlock({ ...BROWSER_REQUEST, parseStart: 1n })
     const original = Buffer.from(block.bytes)
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(1400), fc.nat(255)), { minLength: 1, maxLength: 12 }), (changes) => {
+      fc.property(fc.array(fc.tuple(fc.nat(2100), fc.nat(255)), { minLength: 1, maxLength: 12 }), (changes) => {
         original.copy(block.bytes)
         for (const [at, value] of changes) block.bytes[at] = value
         try {

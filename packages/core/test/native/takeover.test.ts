@@ -41,7 +41,7 @@ function load(port: number, agent: Agent) {
   })
   return {
     answers,
-    async stop() {
+    stop: async () => {
       isStopping = true
       await Promise.all(clients)
     },
@@ -175,4 +175,24 @@ test.each([
     vi.useRealTimers()
   }
   agent.destroy()
+})
+
+test('who only connects to the pipe of a process, as any user may, does not make it leave', async () => {
+  await using machine = new Machine({ seed: 45 })
+  const port = await freePort()
+  const agent = new Agent({ keepAlive: true })
+  backend = newProcess(machine)
+  const server = await listen(port, 'create', (res) => res.end('still here'))
+  const [name] = machine.processes[0]!.pipes.listening
+  const stranger = (await machine.pipes.call(name!))!
+  let hasDrained = false
+  server.once('drain', () => (hasDrained = true))
+  expect(await ask(port, agent)).toBe('still here')
+  // He hangs up before anything has come of it.
+  stranger.end()
+  await once(stranger.resume(), 'close')
+  expect(hasDrained).toBe(false)
+  server.close()
+  agent.destroy()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })

@@ -4,6 +4,7 @@ import type { TlsInfo } from '../../src/base/tls-info.ts'
 import { UrlPrefix } from '../../src/base/url-prefix.ts'
 import { NativeBackend } from '../../src/native/native-backend.ts'
 import type { QueueConnection } from '../../src/queue/exchange.ts'
+import { cipherSuiteOf } from '../../src/native/cipher-suite.ts'
 import { selfSigned } from '../../src/x509/self-signed.ts'
 import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
@@ -79,6 +80,34 @@ test('a Windows that does not tell the server name tells the rest', async () => 
 test('TLS has the version that Windows tells, where it does', async () => {
   expect(await connectionOf(new PretendedTls(DER, ''))).toMatchObject({ tls: { protocol: 'TLSv1.3' } })
   expect(await connectionOf(new PretendedTls(DER, ''), { isRecent: false })).toMatchObject({ tls: { protocol: '' } })
+})
+
+test('TLS has the cipher suite that Windows tells, where it does', async () => {
+  const { tls } = await connectionOf(new PretendedTls(DER, ''))
+  const name = 'TLS_AES_256_GCM_SHA384'
+  expect(tls!.cipher).toEqual({ name, standardName: name, version: 'TLSv1.3' })
+  for (const whims of [{ isRecent: false }, { tellsCipher: false }]) {
+    const older = await connectionOf(new PretendedTls(DER, ''), whims)
+    expect(older.tls!.cipher).toEqual({ name: '', standardName: '', version: '' })
+  }
+})
+
+// As `openssl ciphers -stdname` has them.
+test.each([
+  ['TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384', 'TLSv1.2'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256', 'ECDHE-ECDSA-AES128-SHA256', 'TLSv1.2'],
+  ['TLS_DHE_RSA_WITH_AES_128_GCM_SHA256', 'DHE-RSA-AES128-GCM-SHA256', 'TLSv1.2'],
+  ['TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA', 'ECDHE-RSA-AES256-SHA', 'TLSv1'],
+  ['TLS_RSA_WITH_AES_256_CBC_SHA256', 'AES256-SHA256', 'TLSv1.2'],
+  ['TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'TLSv1.2'],
+  ['TLS_CHACHA20_POLY1305_SHA256', 'TLS_CHACHA20_POLY1305_SHA256', 'TLSv1.3'],
+])('the cipher suite %s is %s to OpenSSL', (standardName, name, version) => {
+  expect(cipherSuiteOf(standardName)).toEqual({ name, standardName, version })
+})
+
+test('ALPN is what HTTP.SYS has chosen, as far as the request shows it', async () => {
+  expect((await connectionOf(new PretendedTls(DER, ''), { isMultiplexed: true })).tls!.alpnProtocol).toBe('h2')
+  expect((await connectionOf(new PretendedTls(DER, ''))).tls!.alpnProtocol).toBe(false)
 })
 
 test.each([

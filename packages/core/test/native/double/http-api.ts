@@ -21,6 +21,7 @@ const OPEN_EXISTING = 1
 const CONTROLLER = 2
 const REMOVE_ALL = 1
 const FEATURE_TRAILERS = 1
+const FEATURE_CIPHER = constant('HttpFeatureQueryCipherInfo')
 /** HttpServerQosProperty */
 const QOS = 2
 /** HttpQosSettingTypeConnectionLimit */
@@ -64,7 +65,10 @@ export function httpApi(process: DoubleProcess): HttpApi {
       return SUCCESS
     },
     HttpIsFeatureSupported: whims.isRecent
-      ? (feature) => (feature === FEATURE_TRAILERS && whims.hasTrailers ? 1 : 0)
+      ? (feature) =>
+          (feature === FEATURE_TRAILERS && whims.hasTrailers) || (feature === FEATURE_CIPHER && whims.tellsCipher)
+            ? 1
+            : 0
       : undefined,
 
     HttpCreateServerSession(version, pSessionId) {

@@ -1,5 +1,5 @@
 import type { HttpApi } from '../../../src/native/win32-api.ts'
-import { offsetOf, sizeOf } from './golden.ts'
+import { constant, offsetOf, sizeOf } from './golden.ts'
 import type { QueueHandle } from './http-objects.ts'
 import type { Operation } from './operation.ts'
 import type { DoubleProcess } from './process.ts'
@@ -9,6 +9,9 @@ import type { ServerRequest } from './server-request.ts'
 import { CONNECTION_INVALID, INVALID_HANDLE, INVALID_PARAMETER, MORE_DATA, NOT_FOUND, SUCCESS } from './status.ts'
 
 const PROPERTY_SNI = 4
+const PROPERTY_CIPHER = constant('HttpRequestPropertyTlsCipherInfo')
+/** HTTP_REQUEST_PROPERTY_SNI: 256 WCHARs and flags. */
+const SNI_SIZE = 256 * 2 + 4
 
 type QueueOf = (value: number, syscall: string) => QueueHandle | undefined
 type IoCalls = Pick<
@@ -129,20 +132,32 @@ export function ioCalls(process: DoubleProcess, queueOf: QueueOf): IoCalls {
       ? (queue, id, property, _qualifier, _qualifierLength, output, length, pBytes) => {
           if (queueOf(queue, 'HttpQueryRequestProperty') === undefined) return INVALID_HANDLE
           const tls = machine.requestOf(id)?.connection.tls
-          if (property !== PROPERTY_SNI || tls === undefined) return INVALID_PARAMETER
-          return writeSni(process, tls.serverName, output, length, pBytes)
+          if (tls === undefined) return INVALID_PARAMETER
+          const cipherSize = sizeOf('SecPkgContext_CipherInfo')
+          const cipherAt = offsetOf('SecPkgContext_CipherInfo', 'szCipherSuite')
+          if (property === PROPERTY_SNI) return writeText(process, tls.serverName, SNI_SIZE, 0, output, length, pBytes)
+          if (property !== PROPERTY_CIPHER) return INVALID_PARAMETER
+          if (!machine.whims.tellsCipher) process.report('a cipher was asked for, which this Windows does not tell')
+          return writeText(process, tls.cipherSuite, cipherSize, cipherAt, output, length, pBytes)
         }
       : undefined,
   }
 }
 
-/** HTTP_REQUEST_PROPERTY_SNI: 256 WCHARs and flags. */
-function writeSni(process: DoubleProcess, name: string, output: number, length: number, pBytes: number): number {
-  const size = 256 * 2 + 4
+/** Writes a struct of `size` bytes that holds a text, and nothing else. */
+function writeText(
+  process: DoubleProcess,
+  text: string,
+  size: number,
+  start: number,
+  output: number,
+  length: number,
+  pBytes: number,
+): number {
   if (pBytes !== 0) process.memory.at(pBytes, 4, 'pBytesReturned')?.writeUInt32LE(size)
   if (length < size) return MORE_DATA
   const bytes = process.memory.at(output, size, 'the output of HttpQueryRequestProperty')
   if (bytes === null) return INVALID_PARAMETER
-  bytes.fill(0).write(name, 'utf16le')
+  bytes.fill(0).write(text, start, 'utf16le')
   return SUCCESS
 }

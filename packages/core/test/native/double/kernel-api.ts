@@ -1,4 +1,5 @@
 import type { KernelApi } from '../../../src/native/win32-api.ts'
+import { COUNTS_PER_SECOND, performanceCounter } from './performance-counter.ts'
 import type { DoubleProcess } from './process.ts'
 import { INVALID_ACL, INVALID_HANDLE, INVALID_PARAMETER, NOT_FOUND, NOT_SUPPORTED } from './status.ts'
 
@@ -64,6 +65,14 @@ export function kernelApi(process: DoubleProcess): KernelApi {
       return 1
     },
     GetLastError: () => process.lastError,
+    QueryPerformanceCounter(pCount) {
+      process.memory.at(pCount, 8, 'lpPerformanceCount')?.writeBigUInt64LE(performanceCounter())
+      return 1
+    },
+    QueryPerformanceFrequency(pFrequency) {
+      process.memory.at(pFrequency, 8, 'lpFrequency')?.writeBigUInt64LE(COUNTS_PER_SECOND)
+      return 1
+    },
     ConvertStringSecurityDescriptorToSecurityDescriptorW(text, _revision, pDescriptor, _pSize) {
       if (!/^(O:|G:|D:|S:)/.test(text)) return fail(INVALID_ACL)
       // Windows' own memory, which the process has no account of.

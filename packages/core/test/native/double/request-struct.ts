@@ -1,4 +1,4 @@
-import { offsetOf, sizeOf } from './golden.ts'
+import { constant, offsetOf, sizeOf } from './golden.ts'
 import { REQUEST_HEADERS, VERBS, VERB_UNKNOWN } from './header-names.ts'
 import type { ServerRequest } from './server-request.ts'
 import { valueOf } from './wire-request.ts'
@@ -10,6 +10,8 @@ const HTTP2 = 4
 /** HttpRequestInfoTypeSslProtocol: an HTTP_SSL_PROTOCOL_INFO, whose first member is SP_PROT_TLS1_3_SERVER here. */
 const SSL_PROTOCOL_INFO = 2
 const TLS_1_3 = 0x1000
+/** HttpRequestInfoTypeRequestTiming */
+const TIMING_INFO = 5
 const UNKNOWN_INFO = 99
 /** Before a piece of the struct that holds pointers. */
 const ALIGNMENT = 8
@@ -96,7 +98,7 @@ export function requestImage(request: ServerRequest, address: number, room: numb
   writeHeaders(image, request)
   writeCookedUrl(image, request)
   connection.tls?.write(image)
-  if (request.group.process.machine.whims.isRecent) writeInfos(image, connection.tls !== undefined)
+  if (request.group.process.machine.whims.isRecent) writeInfos(image, request)
   const fixedLength = image.bytes.length
   // The fixed part must fit whatever becomes of the body.
   const left = room - Math.ceil(fixedLength / ALIGNMENT) * ALIGNMENT - 2 * sizeOf('HTTP_DATA_CHUNK')
@@ -186,11 +188,16 @@ function writeCookedUrl(image: Image, { head, connection: { port } }: ServerRequ
 }
 
 /** Newer releases add types of information: a reader must skip what it does not know. */
-function writeInfos(image: Image, isTls: boolean): void {
+function writeInfos(image: Image, { connection, parseStart }: ServerRequest): void {
   const infos: [type: number, data: Buffer][] = [[UNKNOWN_INFO, Buffer.alloc(24, 0xee)]]
-  const protocol = Buffer.alloc(28)
-  protocol.writeUInt32LE(TLS_1_3)
-  if (isTls) infos.push([SSL_PROTOCOL_INFO, protocol])
+  const protocol = Buffer.alloc(sizeOf('HTTP_SSL_PROTOCOL_INFO'), 0xff)
+  protocol.writeUInt32LE(TLS_1_3, offsetOf('HTTP_SSL_PROTOCOL_INFO', 'Protocol'))
+  if (connection.tls !== undefined) infos.push([SSL_PROTOCOL_INFO, protocol])
+  const timing = Buffer.alloc(sizeOf('HTTP_REQUEST_TIMING_INFO'), 1)
+  const parseStartAt =
+    offsetOf('HTTP_REQUEST_TIMING_INFO', 'RequestTiming') + 8 * constant('HttpRequestTimingTypeRequestHeaderParseStart')
+  timing.writeBigUInt64LE(parseStart, parseStartAt)
+  infos.push([TIMING_INFO, timing])
   const size = sizeOf('HTTP_REQUEST_INFO')
   const array = image.reserve(infos.length * size)
   for (const [index, [type, data]] of infos.entries()) {
@@ -223,6 +230,7 @@ export class PretendedTls {
   /** The client shows it only when it is asked again (HttpReceiveClientCertificate). */
   readonly isWithheld: boolean
   readonly serverName: string
+  readonly cipherSuite = 'TLS_AES_256_GCM_SHA384'
   /** CertFlags: what is wrong with the certificate, 0 for nothing. */
   readonly problem: number
 

@@ -1,6 +1,7 @@
 import type { ClientConnection } from './client-connection.ts'
 import type { QueueHandle, UrlGroup } from './http-objects.ts'
 import type { Operation } from './operation.ts'
+import { performanceCounter } from './performance-counter.ts'
 import { CONNECTION_INVALID, HANDLE_EOF, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from './status.ts'
 import { BodyDecoder, valueOf } from './wire-request.ts'
 import type { WireHead } from './wire-request.ts'
@@ -21,6 +22,7 @@ export class ServerRequest {
   /** Through which it was received, with 234 or in full. */
   handle: QueueHandle | null = null
   isDelivered = false
+  readonly parseStart = performanceCounter()
   /** none ──sendResponse──▶ open ──the last send──▶ complete */
   response: 'none' | 'open' | 'complete' = 'none'
   isOpaque = false

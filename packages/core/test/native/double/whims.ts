@@ -16,6 +16,8 @@ export interface Whims {
   postsAnyway: boolean
   /** Functions that came with Windows 10 are there. */
   isRecent: boolean
+  /** HttpIsFeatureSupported(HttpFeatureQueryCipherInfo). */
+  tellsCipher: boolean
   seed: number
 }
 
@@ -28,6 +30,7 @@ export const DEFAULT_WHIMS: Whims = {
   canSkip: true,
   postsAnyway: false,
   isRecent: true,
+  tellsCipher: true,
   seed: 1,
 }
 

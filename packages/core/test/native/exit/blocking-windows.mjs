@@ -87,6 +87,8 @@ export function blockingWindows() {
       },
       CloseHandle: () => 1,
       GetLastError: () => NOT_FOUND,
+      QueryPerformanceCounter: () => 1,
+      QueryPerformanceFrequency: () => 1,
     },
   }
 }

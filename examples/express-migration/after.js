@@ -29,4 +29,4 @@ app.use((error, request, response, _next) => {
 })
 
 const server = app.listen(httpsys.prefix('/shop/'), () => console.log('ready'))
-process.on('SIGTERM', () => server.close())
+process.on('SIGTERM', () => httpsys.retire(server))

@@ -171,10 +171,19 @@ describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (thr
   test('finishes handshakes that have begun when the broker is replaced', async () => {
     await using site = new SecureSite(threads)
     await site.listen('/1/')
-    for (const socket of await site.spread(1, () => site.connect())) socket.destroy()
-    const begun = Array.from({ length: 2 * threads }, () => connectTcp(site.port, '127.0.0.1'))
-    await Promise.all(begun.map((socket) => once(socket, 'connect')))
+    // One in each thread, in the order of threads: the first must not leave before the others have finished.
+    const begun = await site.spread(1, async () => {
+      const before = await site.connectionsByThread()
+      const socket = connectTcp(site.port, '127.0.0.1')
+      await expect.poll(() => site.connectionsByThread()).not.toEqual(before)
+      const after = await site.connectionsByThread()
+      return { socket, thread: after.findIndex((count, thread) => count > before[thread]!) }
+    })
     await site.run('upgrade')
-    for (const socket of begun) expect(await ask(await site.connect({ socket }), '/1/x')).toContain('owner /1/ /1/x')
+    for (const { socket } of begun.toSorted((one, other) => one.thread - other.thread)) {
+      const secured = await site.connect({ socket })
+      expect(await ask(secured, '/1/x')).toContain('owner /1/ /1/x')
+      secured.destroy()
+    }
   })
 })

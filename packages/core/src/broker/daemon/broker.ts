@@ -170,9 +170,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     this.#threads?.start()
   }
 
-  /** Client connections of this thread. */
+  /** Client connections of this thread, those in the middle of a TLS handshake included. */
   get connectionCount(): number {
-    return this.#connections.size
+    return this.#connections.size + this.#secureEngine.pending.size
   }
 
   /** Whether no owner process is connected, and no request may be waiting for one. */
@@ -195,8 +195,8 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
       engine: this.#options.engine.name,
       ...(this.#options.engineNote === undefined ? {} : { engineNote: this.#options.engineNote }),
       uptime: Math.round(process.uptime()),
-      threads: [this.#connections.size, ...(threads?.connections ?? [])].map((connections) => ({ connections })),
-      connections: this.#connections.size + (threads?.connectionCount ?? 0),
+      threads: [this.connectionCount, ...(threads?.connections ?? [])].map((connections) => ({ connections })),
+      connections: this.connectionCount + (threads?.connectionCount ?? 0),
       ports: this.#listeners.status,
       queues: queues.map((entry) => (threads === null ? entry.status : mergeQueue(entry, threads, shares))),
       cache: mergeCache(this.#responses.status, shares),
@@ -305,7 +305,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   get #occupancy(): Occupancy {
     const threads = this.#threads
     return {
-      clients: this.#connections.size + this.#secureEngine.pending.size + (threads?.connectionCount ?? 0),
+      clients: this.connectionCount + (threads?.connectionCount ?? 0),
       peers: this.#peers.size * (threads?.count ?? 1),
     }
   }

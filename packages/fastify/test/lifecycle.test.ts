@@ -3,7 +3,8 @@ import { request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { mount, useBroker } from './support/mount.ts'
+import httpsys from '../src/index.ts'
+import { closing, mount, onPort, useBroker } from './support/mount.ts'
 
 useBroker()
 
@@ -53,6 +54,21 @@ test('onRequestAbort tells of a client that leaves', async () => {
   await arrived
   outgoing.destroy()
   expect(await aborted).toBe('/f/slow')
+})
+
+test('an app that retires has given its prefix away before it closes: no request meets one that answers 503', async () => {
+  const next = closing(fastify())
+  next.get('/', () => 'next')
+  const app = fastify()
+  const closed = new Promise<void>((resolve) => app.addHook('onClose', async () => resolve()))
+  // From before this on Fastify takes no more requests.
+  app.addHook('preClose', async () => void (await next.listen(httpsys.prefix(onPort(Number(new URL(base).port))))))
+  app.get('/', () => 'first')
+  const base = await mount(app)
+  expect(await (await fetch(`${base}/`)).text()).toBe('first')
+  httpsys.retire(app)
+  await closed
+  expect(await (await fetch(`${base}/`)).text()).toBe('next')
 })
 
 test('schemas, bad bodies, limits and unknown routes are answered by Fastify', async () => {

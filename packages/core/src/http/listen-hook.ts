@@ -99,6 +99,8 @@ class QueueHandle implements ListenHandle {
   #isRef = true
   /** The prefix is for the next process, when the server is closed. */
   isHeld = false
+  /** The prefix is being given back. */
+  #released: Promise<void> | undefined
 
   constructor(
     server: Server & ServerInternals,
@@ -148,6 +150,12 @@ class QueueHandle implements ListenHandle {
     if (this.#queue !== null) void this.#shutdown(this.#queue)
   }
 
+  /** Gives the prefix to the next process, before the server is closed; resolves when the last request has come. */
+  async giveUp(): Promise<void> {
+    this.isHeld = true
+    if (this.#queue !== null) await this.#release(this.#queue)
+  }
+
   ref(): void {
     this.#isRef = true
     this.#queue?.setRef(true)
@@ -159,13 +167,17 @@ class QueueHandle implements ListenHandle {
   }
 
   async #shutdown(queue: RequestQueue): Promise<void> {
-    removeOpenQueue(queue)
     // As with node:http: whoever connects from here on is refused, and the port can be listened on again at once.
     if (this.#reservation?.privatePort !== undefined && !this.isHeld) this.#reservation.refuse()
-    await queue.shutdown(this.isHeld)
+    await this.#release(queue)
     this.#binding.release()
     this.#server._connections--
     this.#server._emitCloseIfDrained()
+  }
+
+  #release(queue: RequestQueue): Promise<void> {
+    removeOpenQueue(queue)
+    return (this.#released ??= queue.shutdown(this.isHeld))
   }
 }
 
@@ -208,6 +220,12 @@ function hookConnectionMethods(prototype: Server): void {
     process.nextTick(callback, null, binding.connectionCount)
     return this
   }
+}
+
+/** Gives the prefix of a server that still listens to the next process; resolves when the last request has come. */
+export async function giveUpPrefix(server: Server): Promise<void> {
+  const { _handle: handle } = server as Server & ServerInternals
+  if (handle instanceof QueueHandle) await handle.giveUp()
 }
 
 /** When the server is closed, requests for its prefix wait for the next owner; nothing happens to a server on TCP. */

@@ -1,7 +1,7 @@
 import { Server } from 'node:http'
 import { inspect } from 'node:util'
 import { HttpSysError } from '../base/errors.ts'
-import { holdOnClose } from './listen-hook.ts'
+import { giveUpPrefix, holdOnClose } from './listen-hook.ts'
 
 /** A server, or an app that has one and closes it: Fastify's. */
 export interface Retirable {
@@ -26,6 +26,9 @@ export function retire(app: Retirable): void {
       remedy: 'Give what listen returned, or a Fastify app.',
     })
   }
-  holdOnClose(server)
-  app.close()
+  if (app === server) {
+    holdOnClose(server)
+    app.close()
+    // Fastify answers with 503 from the moment in which it closes, also what is on its way.
+  } else void giveUpPrefix(server).then(() => app.close())
 }

@@ -51,6 +51,8 @@ export class ServerBinding implements ExchangeListener {
   readonly #sockets: ServerSockets
   /** Responses that are done; what follows is done for all of a turn together. */
   #ended: QueueResponse[] = []
+  /** The backend will say when it has handed over what it has: responses that end before need no tick of their own. */
+  #isInBatch = false
   readonly #Request: typeof IncomingMessage
   readonly #Response: typeof ServerResponse
   readonly #uniqueHeaders: unknown
@@ -87,6 +89,15 @@ export class ServerBinding implements ExchangeListener {
 
   closeAllConnections(): void {
     this.#sockets.closeAll()
+  }
+
+  onBatchBegin(): void {
+    this.#isInBatch = true
+  }
+
+  onBatchEnd(): void {
+    this.#isInBatch = false
+    if (this.#ended.length > 0) this.#afterAll()
   }
 
   onRequest(exchange: Exchange): void {
@@ -295,7 +306,7 @@ export class ServerBinding implements ExchangeListener {
   /** All of a response has been handed over; `'finish'` follows, in the context of the call that ended it if somebody listens. */
   readonly #onResponseEnded = (response: QueueResponse): void => {
     if (isWatched(response)) process.nextTick(this.#afterEnd, response)
-    else if (this.#ended.push(response) === 1) process.nextTick(this.#afterAll)
+    else if (this.#ended.push(response) === 1 && !this.#isInBatch) process.nextTick(this.#afterAll)
   }
 
   readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)

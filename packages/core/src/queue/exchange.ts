@@ -150,7 +150,10 @@ export interface Exchange {
 
 /** What the layer above does with the events of one queue. No method may throw. */
 export interface ExchangeListener {
+  /** Several requests may follow in this call of the backend, and {@link ExchangeListener.onBatchEnd} before it returns. */
+  onBatchBegin?(): void
   onRequest(exchange: Exchange): void
+  onBatchEnd?(): void
   /** A piece of the entity body, or raw bytes after an opaque response; the bytes belong to the receiver. */
   onBody(exchange: Exchange, chunk: Buffer): void
   /** The entity body is complete, or the client has ended its side of an opaque connection. */

@@ -13,7 +13,7 @@ const anchor = new Proxy({} as ExchangeListener, { get: () => () => {} })
 
 const deliveries: Delivery[] = hasSharedMemory() ? ['sockets', 'rings'] : ['sockets']
 
-describe.each(deliveries)('the broker on the net engine, over %s', (delivery) => {
+describe.each(deliveries)('the broker, over %s', (delivery) => {
   beforeEach(() => {
     vi.stubEnv('HTTPSYS_DELIVERY', delivery)
   })

@@ -33,7 +33,7 @@ export async function askBroker(question: TextFrame): Promise<TextFrame | undefi
     onAnswer({ type, payload: bytes.toString('utf8', start + HEADER_BYTES, end) })
   }
   // One question is not worth rings.
-  const events: FrameEvents = { onFrame, isQuiet: () => true }
+  const events: FrameEvents = { onFrame, onBatchEnd: () => true }
   const opened = await openConnection(connectSocket, events, 'sockets').catch((error: unknown) => {
     if (error !== NONE) throw error
   })

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { latin1 } from '../../base/latin1.ts'
-import type { QueueConnection } from '../../queue/exchange.ts'
+import type { ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
@@ -64,6 +64,8 @@ export class BrokerLink implements ExchangeHome {
   #exchangeCount = 0
   readonly #connections: (BrokerConnection | undefined)[] = []
   #threads: ThreadLinks | null = null
+  /** Has got requests in this batch of frames. */
+  #served: ExchangeListener | null = null
   #isClosed = false
   #isRef = true
 
@@ -93,7 +95,11 @@ export class BrokerLink implements ExchangeHome {
         const frameView = new DataView(frame.buffer, frame.byteOffset, frame.length)
         early.push(() => link!.#onFrame(type, flags, aux, id, frame, frameView, 0, frame.length))
       },
-      isQuiet: () => link?.isBusy === false,
+      onBatchEnd: () => {
+        if (link === undefined) return false
+        link.#onBatchEnd()
+        return !link.isBusy
+      },
     }
     const connectSocket: ConnectSocket = (options, isPaused) => findBroker(directory, options, isPaused)
     const delivery = deliveryChoice(process.env) ?? 'sockets'
@@ -233,6 +239,12 @@ export class BrokerLink implements ExchangeHome {
     }
   }
 
+  #onBatchEnd(): void {
+    const served = this.#served
+    this.#served = null
+    served?.onBatchEnd?.()
+  }
+
   #onRequest(flags: number, id: number, bytes: Buffer, view: DataView, start: number, end: number): void {
     const connection = this.#connections[view.getUint32(start + 12, true) & SLOT_MASK]
     const queue = this.#home.queueOf(view.getUint32(start + 16, true))
@@ -253,6 +265,11 @@ export class BrokerLink implements ExchangeHome {
     )
     this.#add(exchange)
     const { listener } = queue
+    if (this.#served !== listener) {
+      this.#onBatchEnd()
+      this.#served = listener
+      listener.onBatchBegin?.()
+    }
     listener.onRequest(exchange)
     if (end > headEnd) listener.onBody(exchange, Buffer.from(bytes.subarray(headEnd, end)))
     if ((flags & FLAG_END) !== 0) onBodyEnd(exchange, [])

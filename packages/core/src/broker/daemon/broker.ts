@@ -134,7 +134,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     this.#threads = threads
     if (threads !== null) threads.host = this
     this.#admission = new Admission(limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
-    this.#delivery = { choice: options.delivery, watch: new RingWatch() }
+    this.#delivery = { choice: options.delivery, watch: new RingWatch(options.engine) }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { engine } = options
     const sharing = threads === null ? undefined : { engine, divert: threads.divertTo(true) }

@@ -2,7 +2,7 @@ import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import { libc } from '../../sockets/libc.ts'
 import { isListening } from '../../sockets/listening-socket.ts'
-import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../engine/engine.ts'
+import type { Divert, Endpoint, EngineConnection, EngineListener, Transport } from '../engine/engine.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
 import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
@@ -31,20 +31,20 @@ interface Port {
  */
 export class Listeners {
   readonly #ports = new Map<number, Port>()
-  readonly #engine: Engine
-  readonly #secureEngine: Engine
+  readonly #engine: Transport
+  readonly #secureEngine: Transport
   readonly #onConnection: (connection: EngineConnection, port: number) => void
   readonly #divert: Divert | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
   /**
    * @param secureEngine - listens on the ports of https prefixes
-   * @param divert - takes connections of the other ports away, see {@link Engine.listen}
+   * @param divert - takes connections of the other ports away, see {@link Transport.listen}
    */
   constructor(
-    engine: Engine,
+    engine: Transport,
     onConnection: (connection: EngineConnection, port: number) => void,
-    secureEngine: Engine = engine,
+    secureEngine: Transport = engine,
     divert?: Divert,
   ) {
     this.#engine = engine

@@ -1,6 +1,5 @@
 import { closeSync } from 'node:fs'
 import { sendDescriptors } from '../../sockets/descriptor-passing.ts'
-import { ringDoorbell } from '../../sockets/doorbell.ts'
 import { libc } from '../../sockets/libc.ts'
 import { createSharedMemory, hasSharedMemory } from '../../sockets/shared-memory.ts'
 import type { EngineConnection } from '../engine/engine.ts'
@@ -75,15 +74,17 @@ export class PeerChannel {
     }
     return new RingLink(memory, 'broker', {
       onBytes: (bytes, start, end) => this.#events.onFrames(bytes, start, end),
-      ringDoorbell: () => ringDoorbell(this.#connection.descriptor),
+      ringDoorbell: () => this.#connection.ring(),
       onBroken: (reason) => this.#events.onBroken(reason),
     })
   }
 
   /** Sends the chunks; they must not change until `done` is called, in any case, with whether they were sent. */
   send(chunks: Buffer[], done: (isSent: boolean) => void): void {
-    if (this.#rings === null) this.#connection.writeChunks(chunks, done)
-    else this.#rings.send(chunks, done)
+    const rings = this.#rings
+    if (rings === null) return this.#connection.writeChunks(chunks, done)
+    this.#options.watch.notice(rings)
+    rings.send(chunks, done)
   }
 
   /** The socket has been read: frames, or a doorbell. */

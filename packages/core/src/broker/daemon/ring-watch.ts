@@ -1,39 +1,62 @@
+import type { Engine, Watched } from '../engine/engine.ts'
 import type { RingLink } from '../rings/ring-link.ts'
 
-/**
- * Looks at the rings of busy owners once a turn, so that they need not ring for every batch: a doorbell costs both sides a system
- * call. Idle owners are not looked at, however many there are.
- *
- * asleep ──doorbell──▶ watched ──a turn in which it was empty──▶ asleep
- */
-export class RingWatch {
-  #watched: RingLink[] = []
-  #isScheduled = false
-  readonly #onTurn = (): void => this.#turn()
+/** An owner that has been silent for so many turns has to ring again. */
+const MAX_SILENT_TURNS = 4
 
-  /** This owner has rung. */
+/**
+ * The rings of busy owners, which the thread looks at as long as it is awake, so that they need not ring for every batch: a doorbell
+ * costs both sides a system call. Idle owners are not looked at, however many there are.
+ *
+ * idle ──something goes to it, or it rings──▶ watched ──silent for some turns──▶ idle
+ */
+export class RingWatch implements Watched {
+  #links: RingLink[] = []
+  readonly #begin: () => void
+
+  constructor(engine: Engine) {
+    this.#begin = engine.watch(this)
+  }
+
+  /** This owner has rung, or has something to do. */
   notice(link: RingLink): void {
+    link.silentTurns = 0
     if (link.isWatched) return
     link.isWatched = true
     link.wake()
-    this.#watched.push(link)
-    this.#schedule()
+    this.#links.push(link)
+    this.#begin()
   }
 
-  #schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setImmediate(this.#onTurn)
+  wake(): void {
+    for (const link of this.#links) link.wake()
   }
 
-  #turn(): void {
-    this.#isScheduled = false
-    const watched = this.#watched
-    this.#watched = []
-    for (const link of watched) {
-      if (link.poll() || link.sleep()) this.#watched.push(link)
-      else link.isWatched = false
+  poll(): boolean {
+    let hasFound = false
+    for (const link of this.#links) {
+      if (!link.poll()) continue
+      link.silentTurns = 0
+      hasFound = true
     }
-    if (this.#watched.length > 0) this.#schedule()
+    return hasFound
+  }
+
+  sleep(): boolean {
+    let hasMissed = false
+    let isAnySilent = false
+    for (const link of this.#links) {
+      if (link.sleep()) hasMissed = true
+      else if (++link.silentTurns > MAX_SILENT_TURNS) isAnySilent = true
+    }
+    if (isAnySilent) this.#forgetSilent()
+    return hasMissed
+  }
+
+  #forgetSilent(): void {
+    this.#links = this.#links.filter((link) => {
+      link.isWatched = link.silentTurns <= MAX_SILENT_TURNS
+      return link.isWatched
+    })
   }
 }

@@ -50,6 +50,8 @@ export interface EngineConnection {
   resume(): void
   /** Calls back when what has arrived has been dealt with, soon in any case: writes that wait for it leave together, and at once. */
   defer(callback: () => void): void
+  /** Sends one byte at once, on a connection that carries nothing else: its other side wakes up. That it can't be sent is no failure. */
+  ring(): void
   /** Gives the socket to another thread, once nothing of it is under way here; the handler hears no more. Where there are threads. */
   detach?(done: (descriptor: number) => void): void
   /** Sends what is queued, then a FIN. */
@@ -73,8 +75,22 @@ export interface EngineListener {
   close(): Promise<void>
 }
 
-/** Bytes in and out for the daemon: the seam between the broker and the operating system. */
-export interface Engine {
+/**
+ * What others change without a signal as long as this thread is awake: memory.
+ *
+ * awake ──sleep()──▶ asleep ──whatever else wakes the thread, wake()──▶ awake
+ */
+export interface Watched {
+  /** The thread is awake, and looks by itself from now on. */
+  wake(): void
+  /** Looks; returns whether there was something. */
+  poll(): boolean
+  /** From now on a signal is needed. Returns whether something had come before that could be seen. */
+  sleep(): boolean
+}
+
+/** Accepts connections. */
+export interface Transport {
   readonly name: 'net' | 'uring'
   /**
    * Starts to listen; `onConnection` sets the handler of each connection.
@@ -90,4 +106,10 @@ export interface Engine {
   ): Promise<EngineListener>
   /** Serves a connection that another thread has accepted. Undefined: the engine's connections can't change threads. */
   adopt?(descriptor: number, isLocal: boolean, onConnection: (connection: EngineConnection) => void): void
+}
+
+/** Bytes in and out for the daemon: the seam between the broker and the operating system. */
+export interface Engine extends Transport {
+  /** Looks at something in every turn of the thread; returns what begins a turn, to be called when there is more to look at. */
+  watch(watched: Watched): () => void
 }

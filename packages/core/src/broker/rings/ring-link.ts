@@ -28,8 +28,9 @@ export class RingLink {
   readonly #writer: RingWriter
   #onDrained: (() => void) | null = null
   #isClosed = false
-  /** For who looks after several of them: it is looked at in every turn. */
+  /** For who looks after several of them: whether it is looked at in every turn, and in how many of them nothing had come. */
   isWatched = false
+  silentTurns = 0
 
   constructor(memory: SharedMemory, side: Side, events: RingEvents) {
     this.#memory = memory

@@ -66,7 +66,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     // Of files that can't be read the first thread tells.
     this.#certificates = new Certificates(start.configDirectory, () => {})
     this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this)
-    this.#delivery = { choice: start.delivery, watch: new RingWatch() }
+    this.#delivery = { choice: start.delivery, watch: new RingWatch(this.#engine) }
     this.#responses = new ResponseCache(start.limits)
     startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()

@@ -3,7 +3,7 @@ import { Socket, createServer as createNetServer } from 'node:net'
 import { createServer } from 'node:tls'
 import type { SecureContext, Server, TLSSocket } from 'node:tls'
 import type { TlsInfo } from '../../../base/tls-info.ts'
-import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../../engine/engine.ts'
+import type { Divert, Endpoint, EngineConnection, EngineListener, Transport } from '../../engine/engine.ts'
 import { listen } from '../../engine/net/net-engine.ts'
 import { ticketKeys } from '../../rendezvous/ticket-keys.ts'
 import type { Http2Choice } from '../http2/http2-choice.ts'
@@ -37,7 +37,7 @@ export interface SecureSettings {
 /** How clients come to be another thread's. */
 export interface Sharing {
   /** Accepts them. */
-  readonly engine: Engine
+  readonly engine: Transport
   readonly divert: Divert
 }
 
@@ -61,7 +61,7 @@ interface Front {
 }
 
 /** Speaks TLS, always on sockets of Node's, whichever engine serves the other ports. */
-export class SecureEngine implements Engine {
+export class SecureEngine implements Transport {
   readonly name = 'net'
   /** Clients in the middle of a handshake. */
   readonly pending = { size: 0 }

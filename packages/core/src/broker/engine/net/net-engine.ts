@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import type { ListenOptions, Server, Socket } from 'node:net'
-import type { Endpoint, Engine, EngineConnection, EngineListener } from '../engine.ts'
+import type { Endpoint, Engine, EngineConnection, EngineListener, Watched } from '../engine.ts'
 import { NetConnection } from './net-connection.ts'
 
 /** Connections that the kernel holds until they are accepted; Linux caps it at net.core.somaxconn (4096). */
@@ -17,6 +17,21 @@ export class NetEngine implements Engine {
       connection.start()
     })
     return listen(server, endpoint)
+  }
+
+  watch(watched: Watched): () => void {
+    const look = (): void => {
+      isLooking = false
+      watched.wake()
+      if (watched.poll() || watched.sleep()) start()
+    }
+    let isLooking = false
+    const start = (): void => {
+      if (isLooking) return
+      isLooking = true
+      setImmediate(look)
+    }
+    return start
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { ringDoorbell } from '../../../sockets/doorbell.ts'
 import { unsentBytes } from '../../../sockets/unsent-bytes.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine.ts'
 
@@ -113,6 +114,10 @@ export class SocketConnection implements EngineConnection {
 
   defer(callback: () => void): void {
     setImmediate(callback)
+  }
+
+  ring(): void {
+    ringDoorbell(this.descriptor)
   }
 
   end(): void {

@@ -100,6 +100,7 @@ export const ENOBUFS = 105
 export const ECANCELED = 125
 
 export const SOCK_CLOEXEC = 0o2000000
+export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000
 export const SHUT_WR = 1
 export const POLLIN = 1

@@ -1,8 +1,19 @@
-import { IORING_OP_CLOSE } from './kernel.ts'
+import type { Watched } from '../engine.ts'
+import {
+  IORING_OP_CLOSE,
+  IORING_OP_SEND,
+  IOSQE_CQE_SKIP_SUCCESS,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SQE_ADDRESS_HIGH,
+  SQE_ADDRESS_LOW,
+  SQE_LENGTH,
+  SQE_OPERATION_FLAGS,
+} from './kernel.ts'
 import { ReceiveBuffers } from './receive-buffers.ts'
 import { Ring } from './ring.ts'
 import type { CompletionSink, RingTier } from './ring.ts'
-import { SendArena } from './send-arena.ts'
+import { SendArena, splitAddress } from './send-arena.ts'
 import { systemCalls } from './system-calls.ts'
 import type { SystemCalls } from './system-calls.ts'
 import { WakeUp } from './wake-up.ts'
@@ -15,6 +26,8 @@ export const POLL = 4
 export const CLOSE = 5
 /** Its result is of no interest to anyone, and its object may have gone. */
 const NOBODY = 0
+
+const SEND_QUIETLY = IORING_OP_SEND | (IOSQE_CQE_SKIP_SUCCESS << 8)
 
 /** Bits of the slot. */
 const SLOT_BITS = 24
@@ -59,6 +72,9 @@ export class Reactor implements CompletionSink {
   #isTurning = false
   #senders: Sender[] = []
   #deferred: (() => void)[] = []
+  readonly #watched: Watched[] = []
+  /** The address of a byte to be sent. */
+  readonly #byte: { readonly addressLow: number; readonly addressHigh: number }
   readonly #onImmediate = (): void => {
     this.#isScheduled = false
     this.#turn()
@@ -83,6 +99,7 @@ export class Reactor implements CompletionSink {
     this.smallBuffers = new ReceiveBuffers(calls, ring, 0, SMALL_BUFFERS.count, SMALL_BUFFERS.size)
     this.largeBuffers = new ReceiveBuffers(calls, ring, 1, LARGE_BUFFERS.count, LARGE_BUFFERS.size)
     this.arena = new SendArena(calls)
+    this.#byte = splitAddress(calls.map(1, -1, 0).address)
     this.#wakeUp = new WakeUp(calls, ring, () => this.#turn())
   }
 
@@ -119,6 +136,23 @@ export class Reactor implements CompletionSink {
     return this.ring.prepare(head, descriptor, NOBODY)
   }
 
+  /** Sends one byte, if the other side has room for it. */
+  sendByte(descriptor: number): void {
+    const at = this.prepareForNobody(SEND_QUIETLY, descriptor)
+    // SAFETY: the byte is never written to, and its memory never unmapped.
+    const { entries } = this.ring
+    entries[at + SQE_ADDRESS_LOW] = this.#byte.addressLow
+    entries[at + SQE_ADDRESS_HIGH] = this.#byte.addressHigh
+    entries[at + SQE_LENGTH] = 1
+    entries[at + SQE_OPERATION_FLAGS] = MSG_NOSIGNAL | MSG_DONTWAIT
+  }
+
+  /** Looks at it whenever nothing else is left to do in a turn; returns what begins a turn. */
+  watch(watched: Watched): () => void {
+    this.#watched.push(watched)
+    return () => this.#schedule()
+  }
+
   /** Closes a descriptor after everything that has been prepared. */
   close(descriptor: number, slot: number): void {
     this.prepare(IORING_OP_CLOSE, descriptor, CLOSE, slot)
@@ -153,6 +187,7 @@ export class Reactor implements CompletionSink {
     this.#isTurning = true
     // While this thread looks by itself nobody needs to wake it.
     ring.signals = false
+    for (const watched of this.#watched) watched.wake()
     const end = performance.now() + TURN_MS
     let isBusy = true
     try {
@@ -163,6 +198,8 @@ export class Reactor implements CompletionSink {
           ring.drain(this)
           this.smallBuffers.commit()
           this.largeBuffers.commit()
+        } else if (this.#lookAtWatched()) {
+          // What they have written is sent next.
         } else if (this.#deferred.length > 0) this.#runDeferred()
         else isBusy = false
       } while (isBusy && performance.now() < end)
@@ -175,10 +212,18 @@ export class Reactor implements CompletionSink {
     }
   }
 
-  /** Lets libuv wait. What has completed meanwhile did not signal. */
+  #lookAtWatched(): boolean {
+    let hasFound = false
+    for (const watched of this.#watched) if (watched.poll()) hasFound = true
+    return hasFound
+  }
+
+  /** Lets libuv wait. What has completed or was written meanwhile did not signal. */
   #rest(): void {
     this.ring.signals = true
-    if (this.ring.hasCompletions) this.#schedule()
+    let hasMissed = this.ring.hasCompletions
+    for (const watched of this.#watched) if (watched.sleep()) hasMissed = true
+    if (hasMissed) this.#schedule()
   }
 
   #runDeferred(): void {

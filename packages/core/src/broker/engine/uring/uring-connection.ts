@@ -152,6 +152,10 @@ export class UringConnection implements EngineConnection, Operator, Sender {
     this.#reactor.defer(callback)
   }
 
+  ring(): void {
+    if (!this.#isClosing) this.#reactor.sendByte(this.#descriptor)
+  }
+
   detach(done: (descriptor: number) => void): void {
     // The receive under way is bound to this ring: it must have ended before another ring may receive.
     const descriptor = this.#reactor.calls.duplicate(this.#descriptor)

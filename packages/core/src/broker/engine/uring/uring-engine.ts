@@ -1,6 +1,6 @@
 import { libc } from '../../../sockets/libc.ts'
 import type { Libc } from '../../../sockets/libc.ts'
-import type { Divert, Endpoint, Engine, EngineConnection, EngineListener } from '../engine.ts'
+import type { Divert, Endpoint, Engine, EngineConnection, EngineListener, Watched } from '../engine.ts'
 import { openListeningDescriptor } from './listening-descriptor.ts'
 import { threadReactor } from './reactor.ts'
 import type { Reactor } from './reactor.ts'
@@ -36,6 +36,10 @@ export class UringEngine implements Engine {
   ): Promise<EngineListener> {
     const path = endpoint.kind === 'local' ? endpoint.path : undefined
     return new UringListener(this.#reactor, openListeningDescriptor(this.#libc, endpoint), path, onConnection, divert)
+  }
+
+  watch(watched: Watched): () => void {
+    return this.#reactor.watch(watched)
   }
 
   adopt(descriptor: number, isLocal: boolean, onConnection: (connection: EngineConnection) => void): void {

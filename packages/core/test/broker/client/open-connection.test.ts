@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openConnection } from '../../../src/broker/client/open-connection.ts'
+import { FrameReader } from '../../../src/broker/protocol/frame-reader.ts'
+import { encodeText } from '../../../src/broker/protocol/frame-writer.ts'
+import { FRAME_BODY, FRAME_HELLO, HEADER_BYTES } from '../../../src/broker/protocol/frames.ts'
+import { encodeHello } from '../../../src/broker/protocol/hello.ts'
+
+test('frames keep their bytes and their order when the broker reads more slowly than they come', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
+  const path = join(directory, 'broker.sock')
+  const server = createServer({ pauseOnConnect: true }).listen(path)
+  try {
+    await once(server, 'listening')
+    const accepted = once(server, 'connection') as Promise<[Socket]>
+    const opening = openConnection(
+      async (options) => {
+        const socket = connect({ path, ...options })
+        await once(socket, 'connect')
+        return socket
+      },
+      { onFrame() {}, onBatchEnd: () => true },
+      'sockets',
+    )
+    const [broker] = await accepted
+    broker.write(encodeText(FRAME_HELLO, 0, encodeHello(process.pid)))
+    const { socket, writer } = await opening
+
+    const payloads = Array.from({ length: 400 }, (_, index) =>
+      Buffer.alloc(index % 20 === 0 ? 300_000 : 1_000 + index * 30, `${index},`),
+    )
+    for (const [index, payload] of payloads.entries()) {
+      // Some leave one by one, some together, and some are more than the kernel takes at once.
+      if (index % 20 === 0) writer.copy(FRAME_BODY, 0, 0, index, payload, 0, payload.length)
+      else writer.payload(FRAME_BODY, 0, 0, index, payload)
+      if (index % 3 > 0 || index % 20 === 0) writer.flush()
+    }
+    writer.flush()
+    expect(writer.queuedBytes).toBeGreaterThan(0)
+
+    const received: Buffer[] = []
+    const reader = new FrameReader((type, _flags, _aux, id, bytes, _view, start, end) => {
+      if (type === FRAME_BODY) received[id] = Buffer.from(bytes.subarray(start + HEADER_BYTES, end))
+    })
+    broker.on('data', (bytes: Buffer) => reader.push(bytes, 0, bytes.length)).resume()
+    await expect.poll(() => received.length).toBe(payloads.length)
+    expect(received.every((payload, index) => payload.equals(payloads[index]!))).toBe(true)
+    await expect.poll(() => writer.queuedBytes).toBe(0)
+    socket.destroy()
+    broker.destroy()
+  } finally {
+    server.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})

@@ -107,6 +107,7 @@ export class BrokerLink implements ExchangeHome {
     link = new BrokerLink(connection, home)
     if (connection.threads !== undefined) link.#connectToThreads(directory, connection.threads)
     for (const replay of early) replay()
+    link.#onBatchEnd()
     return link
   }
 

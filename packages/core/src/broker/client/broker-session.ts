@@ -177,7 +177,6 @@ export class BrokerSession implements LinkHome, QueueHome {
         await this.#connected()
         const name = port && (await handOver(this.#directory, port))
         await this.#askFor(await this.#connected(), queue, name)
-        queue.isLive = true
         return
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || (error as HttpSysError).code !== 'ECONNRESET') throw error
@@ -251,6 +250,8 @@ export class BrokerSession implements LinkHome, QueueHome {
     const { address, family, port, epoch } = decodeClaimed(payload)
     queue.address = { address, family, port }
     queue.epoch = epoch
+    // At once: the broker may say in the same breath that it leaves.
+    queue.isLive = true
     // A claim that is made again, after the broker was lost, must come back to the same port.
     if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(port)
     this.#settle(this.#claiming, id)

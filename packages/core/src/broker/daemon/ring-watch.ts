@@ -21,10 +21,12 @@ export class RingWatch implements Watched {
   /** This owner has rung, or has something to do. */
   notice(link: RingLink): void {
     link.silentTurns = 0
-    if (link.isWatched) return
-    link.isWatched = true
-    link.wake()
-    this.#links.push(link)
+    if (!link.isWatched) {
+      link.isWatched = true
+      link.wake()
+      this.#links.push(link)
+    }
+    // Also for one that is watched: its doorbell has taken back what was said when the thread went to sleep.
     this.#begin()
   }
 

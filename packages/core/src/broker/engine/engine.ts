@@ -110,6 +110,6 @@ export interface Transport {
 
 /** Bytes in and out for the daemon: the seam between the broker and the operating system. */
 export interface Engine extends Transport {
-  /** Looks at something in every turn of the thread; returns what begins a turn, to be called when there is more to look at. */
+  /** Looks at something as long as the thread is awake; returns what begins that, to be called when there may be more to look at. */
   watch(watched: Watched): () => void
 }

@@ -1,6 +1,8 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { RingWatch } from '../../../src/broker/daemon/ring-watch.ts'
 import type { Engine, Watched } from '../../../src/broker/engine/engine.ts'
+import { NetEngine } from '../../../src/broker/engine/net/net-engine.ts'
 import { RingLink } from '../../../src/broker/rings/ring-link.ts'
 import { MEMORY_BYTES } from '../../../src/broker/rings/ring-memory.ts'
 
@@ -55,10 +57,9 @@ class Owner {
   }
 }
 
-test('an owner that has something to do begins a turn, once, and is heard without ringing while the thread is awake', () => {
+test('an owner that has something to do begins a turn, and is heard without ringing while the thread is awake', () => {
   const thread = new Thread()
   const owner = new Owner()
-  thread.watch.notice(owner.link)
   thread.watch.notice(owner.link)
   expect(thread.turnsAsked).toBe(1)
   thread.turn(() => owner.answer('a'))
@@ -107,4 +108,21 @@ test('an owner that has been silent for some turns is left alone until it rings'
   thread.watch.notice(owner.link)
   thread.turn()
   expect(owner.received).toEqual(['back'])
+})
+
+test('on node:net every answer is seen, or rung for', async () => {
+  const watch = new RingWatch(new NetEngine())
+  const owner = new Owner()
+  watch.notice(owner.link)
+  for (let answer = 1; answer <= 20; answer++) {
+    // The thread has looked and may sleep.
+    for (let turn = 0; turn < answer; turn++) await immediate()
+    const bells = owner.bells
+    owner.answer(`${answer},`)
+    if (owner.bells > bells) {
+      watch.notice(owner.link)
+      owner.link.poll()
+    }
+    await expect.poll(() => owner.received.join('')).toContain(`${answer},`)
+  }
 })

@@ -218,10 +218,12 @@ export class Reactor implements CompletionSink {
     return hasFound
   }
 
-  /** Lets libuv wait. What has completed or was written meanwhile did not signal. */
+  /** Lets libuv wait. What has completed or was written meanwhile did not signal, and the last look may have left something to do. */
   #rest(): void {
-    this.ring.signals = true
-    let hasMissed = this.ring.hasCompletions
+    const { ring } = this
+    ring.signals = true
+    let hasMissed = ring.hasCompletions || ring.unsubmitted > 0
+    if (this.#senders.length > 0 || this.#deferred.length > 0) hasMissed = true
     for (const watched of this.#watched) if (watched.sleep()) hasMissed = true
     if (hasMissed) this.#schedule()
   }

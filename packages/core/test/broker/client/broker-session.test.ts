@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { UrlPrefix } from '../../../src/base/url-prefix.ts'
+import { BrokerLink } from '../../../src/broker/client/broker-link.ts'
+import type { LinkHome } from '../../../src/broker/client/broker-link.ts'
+import { BrokerSession } from '../../../src/broker/client/broker-session.ts'
+import { encodeClaimed } from '../../../src/broker/protocol/claims.ts'
+import { encodeText } from '../../../src/broker/protocol/frame-writer.ts'
+import {
+  FRAME_CLAIM,
+  FRAME_CLAIMED,
+  FRAME_CONNECTION,
+  FRAME_HELLO,
+  FRAME_LEAVING,
+  FRAME_RELEASE,
+  FRAME_RELEASED,
+  FRAME_REQUEST,
+  HEADER_BYTES,
+  REQUEST_FIXED_BYTES,
+} from '../../../src/broker/protocol/frames.ts'
+import { encodeHello } from '../../../src/broker/protocol/hello.ts'
+import { publish } from '../../../src/broker/rendezvous/generations.ts'
+import type { ExchangeListener } from '../../../src/queue/exchange.ts'
+import { encodeFrame, frameRecorder } from '../../support/frames.ts'
+
+/** Speaks as a broker does, as far as the test says. */
+class StandIn implements AsyncDisposable {
+  readonly directory: string
+  readonly #server: Server
+  readonly #sockets: Socket[] = []
+  /** Types of the frames that have come, by connection. */
+  readonly heard: number[][] = []
+
+  private constructor(directory: string, onFrame: (socket: Socket, type: number, id: number, index: number) => void) {
+    this.directory = directory
+    this.#server = createServer((socket) => {
+      const index = this.#sockets.push(socket) - 1
+      const { reader, frames } = frameRecorder()
+      const types: number[] = []
+      this.heard.push(types)
+      socket.on('error', () => {})
+      socket.on('data', (bytes) => {
+        reader.push(bytes, 0, bytes.length)
+        for (const { type, id } of frames.splice(0)) {
+          types.push(type)
+          onFrame(socket, type, id, index)
+        }
+      })
+    })
+  }
+
+  static async start(onFrame: (socket: Socket, type: number, id: number, index: number) => void): Promise<StandIn> {
+    const broker = new StandIn(await mkdtemp(join(tmpdir(), 'httpsys-test-')), onFrame)
+    const path = join(broker.directory, 'private.sock')
+    broker.#server.listen(path)
+    await once(broker.#server, 'listening')
+    await publish(broker.directory, path)
+    return broker
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+const HELLO = encodeText(FRAME_HELLO, 0, encodeHello(process.pid))
+
+function frame(type: number, id: number, payload: string | Buffer): Buffer {
+  return encodeFrame({ type, flags: 0, aux: 0, id, payload: Buffer.from(payload as string) })
+}
+
+test('a batch that comes in one piece with HELLO ends, too', async () => {
+  const request = Buffer.alloc(REQUEST_FIXED_BYTES - HEADER_BYTES)
+  await using broker = await StandIn.start((socket, type) => {
+    if (type !== FRAME_HELLO) return
+    const connection = frame(FRAME_CONNECTION, 0, '1024 80 127.0.0.1 127.0.0.1')
+    socket.write(Buffer.concat([HELLO, connection, frame(FRAME_REQUEST, 0, request)]))
+  })
+  const calls: string[] = []
+  const listener: Partial<ExchangeListener> = {
+    onBatchBegin: () => void calls.push('begin'),
+    onRequest: () => void calls.push('request'),
+    onLost() {},
+    onBatchEnd: () => void calls.push('end'),
+  }
+  const home = { queueOf: () => ({ listener }), onBusyChange() {}, onConnectionClosed() {}, onLinkLost() {} }
+  const link = await BrokerLink.open(broker.directory, home as unknown as LinkHome)
+  expect(calls).toEqual(['begin', 'request', 'end'])
+  link.lose()
+})
+
+test('a claim that is granted in the same breath in which the broker leaves is made again', async () => {
+  const claimed = encodeClaimed({ address: '127.0.0.1', family: 'IPv4', port: 1024, epoch: 1 })
+  await using broker = await StandIn.start((socket, type, id, index) => {
+    if (type === FRAME_HELLO) socket.write(HELLO)
+    if (type === FRAME_RELEASE) socket.write(frame(FRAME_RELEASED, id, ''))
+    if (type !== FRAME_CLAIM) return
+    const granted = frame(FRAME_CLAIMED, id, claimed)
+    socket.write(index === 0 ? Buffer.concat([granted, frame(FRAME_LEAVING, 0, '')]) : granted)
+  })
+  const session = new BrokerSession(broker.directory)
+  const queue = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), {} as ExchangeListener)
+  await expect.poll(() => broker.heard.at(1)?.includes(FRAME_CLAIM)).toBe(true)
+  await queue.shutdown()
+})

@@ -167,8 +167,6 @@ class QueueHandle implements ListenHandle {
   }
 
   async #shutdown(queue: RequestQueue): Promise<void> {
-    // As with node:http: whoever connects from here on is refused, and the port can be listened on again at once.
-    if (this.#reservation?.privatePort !== undefined && !this.isHeld) this.#reservation.refuse()
     await this.#release(queue)
     this.#binding.release()
     this.#server._connections--
@@ -176,8 +174,13 @@ class QueueHandle implements ListenHandle {
   }
 
   #release(queue: RequestQueue): Promise<void> {
+    if (this.#released !== undefined) return this.#released
     removeOpenQueue(queue)
-    return (this.#released ??= queue.shutdown(this.isHeld))
+    this.#released = queue.shutdown(this.isHeld)
+    // As with node:http: whoever connects from here on is refused, and the port can be listened on again at once; also by a
+    // successor, since nobody waits for one there.
+    if (this.#reservation?.privatePort !== undefined) this.#reservation.refuse()
+    return this.#released
   }
 }
 

@@ -2,8 +2,9 @@ import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
 /**
- * The C library's sockets, for the two things that node:net can't do: to listen without accepting, and to hand a descriptor
- * to a process that is not a child. Called when a server begins to listen, never for a request.
+ * The C library's sockets, for what node:net can't do: to listen without accepting, to hand a descriptor to a process that is not
+ * a child, to reset a connection, and to ask how much of one is not sent. Called when a server begins to listen or a connection
+ * is broken off or slow, never for a request that is answered.
  */
 
 /** Values that differ between systems; from the headers of glibc and musl (the same), and of macOS. */

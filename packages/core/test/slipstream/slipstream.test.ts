@@ -1,5 +1,10 @@
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { queryStatus } from '../../src/broker/client/query-status.ts'
 import { ProgramSite, freePort } from '../e2e/programs.ts'
 
 const preload = new URL('../../dist/slipstream.js', import.meta.url).href
@@ -11,6 +16,19 @@ function app(name: string): string {
 
 async function textOf(url: string): Promise<string> {
   return (await fetch(url, { headers: { connection: 'close' } })).text()
+}
+
+/** How it ends to connect to a port. */
+async function connectTo(port: number): Promise<string | undefined> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return 'connected'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code
+  } finally {
+    socket.destroy()
+  }
 }
 
 test('a CommonJS app lands on its prefix, says so in one line, and ends as before', async () => {
@@ -50,6 +68,37 @@ test('auto gives each server its own port, where others find it', async () => {
   expect(site.brokers()).toHaveLength(1)
   expect(program.errors).toBe('')
   expect(await program.end()).toBe(0)
+})
+
+test('a port of its own is given back within close(), however busy the process is behind it', async () => {
+  await using site = await ProgramSite.open()
+  const [port, goOn] = [await freePort(), join(site.directory, 'go-on')]
+  const program = site.run(['--import', preload, app('busy.cjs')], {
+    HTTPSYS_PREFIX: 'auto',
+    PORT: String(port),
+    GO_ON: goOn,
+  })
+  await program.ready()
+  vi.stubEnv('HTTPSYS_RUNTIME_DIR', site.directory)
+  const ports = async (): Promise<unknown> => (await queryStatus())?.ports.map((open) => open.port) ?? []
+  expect(await ports()).toEqual([port])
+  program.child.kill('SIGTERM')
+  await expect.poll(ports).toEqual([])
+  expect(program.output).toBe('ready\nclosed\n')
+  await writeFile(goOn, '')
+  expect(await program.exit()).toBe(0)
+  vi.unstubAllEnvs()
+})
+
+test('a port of its own goes with the worker thread that has it', async () => {
+  await using site = await ProgramSite.open()
+  const port = await freePort()
+  const program = site.run(['--import', preload, app('thread.mjs')], { HTTPSYS_PREFIX: 'auto', PORT: String(port) })
+  await program.ready()
+  expect(await textOf(`http://127.0.0.1:${port}/x`)).toBe('thread /x')
+  program.child.kill('SIGUSR2')
+  await expect.poll(() => connectTo(port)).toBe('ECONNREFUSED')
+  expect(program.child.exitCode).toBe(null)
 })
 
 test('the workers of a cluster share the prefix', async () => {

@@ -267,8 +267,9 @@ export class BrokerExchange implements Exchange {
     const { writer } = this.#home
     // A head that has not left yet never does, as on a socket that is destroyed in the turn of the first write.
     if (!this.#isSent) {
-      writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL)
-      writer.signal(FRAME_CANCEL, isReset ? CANCEL_RESET : 0, 0, this.id)
+      const flags = isReset ? CANCEL_RESET : 0
+      writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL, flags)
+      writer.signal(FRAME_CANCEL, flags, 0, this.id)
     }
     this.#drop()
     this.isBodyDone = true

@@ -82,6 +82,8 @@ export class BrokerSession implements LinkHome, QueueHome {
       await new Promise<void>((resolve) => {
         this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
         link.writer.signal(FRAME_RELEASE, flags, 0, queue.id)
+        // Its socket is shut down next: a broker that saw that first would try to accept from it until it hears why.
+        if (queue.privatePort !== undefined) link.writer.flush()
         // Also an unref'd server's `close` is waited for.
         this.updateRef()
       })

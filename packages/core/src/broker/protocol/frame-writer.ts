@@ -89,8 +89,10 @@ export class FrameWriter {
    *
    * @param mark - {@link FrameWriter.flushes} of then
    */
-  replace(offset: number, mark: number, type: number): void {
-    if (mark === this.flushes) this.view.setUint8(offset + 4, type)
+  replace(offset: number, mark: number, type: number, flags: number): void {
+    if (mark !== this.flushes) return
+    this.view.setUint8(offset + 4, type)
+    this.view.setUint8(offset + 5, flags)
   }
 
   /** Writes a frame without a payload. */

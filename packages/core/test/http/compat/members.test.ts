@@ -75,6 +75,18 @@ describeCompat('what people’s code touches', (host) => {
     expect(client.text).not.toContain('now')
   })
 
+  test('resetAndDestroy in the turn of the first write resets, and nothing of the response is sent', async () => {
+    await using site = await Site.open(host, (request, response) => {
+      response.write('never')
+      request.socket.resetAndDestroy()
+    })
+    const client = await site.client()
+    const broken = once(client.socket, 'error')
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const [error] = (await Promise.race([broken, once(client.socket, 'end')])) as [NodeJS.ErrnoException]
+    expect([error.code, client.text]).toEqual(['ECONNRESET', ''])
+  })
+
   test('a connection that the app emits itself is served by node:http', async () => {
     const { Duplex, PassThrough } = await import('node:stream')
     await using site = await Site.open(host, (request, response) => response.end(`served ${request.url}`))

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { expect, test } from 'vitest'
+import httpsys from '../../../src/index.ts'
 import { Site, codeOf, describeCompat, describePrivateCompat, get } from './hosts.ts'
 
 describeCompat('server', (host) => {
@@ -313,6 +314,25 @@ describePrivateCompat('server with its own connections', (host) => {
     third.close()
     third.closeAllConnections()
     await once(third, 'close')
+  })
+
+  test.each([
+    ['a server', (server: Server) => server],
+    ['an app with a server', (server: Server) => ({ server, close: () => server.close() })],
+  ])('the port of %s that retires refuses clients, and its successor can listen on it', async (_what, appOf) => {
+    await using first = await Site.open(host)
+    const { port } = first
+    httpsys.retire(appOf(first.server))
+    await once(first.server, 'close')
+    const [error] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toBe('ECONNREFUSED')
+    const second = createServer((_request, response) => response.end('second'))
+    host.listen(second, port)
+    await once(second, 'listening')
+    expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe('second')
+    second.close()
+    second.closeAllConnections()
+    await once(second, 'close')
   })
 
   test('clientError lets the app answer', async () => {

@@ -4,8 +4,10 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
+  CANCEL_RESET,
   FLAG_END,
   FRAME_BODY,
+  FRAME_CANCEL,
   FRAME_INFORMATIONAL,
   FRAME_RESPONSE,
   FRAME_TRAILERS,
@@ -320,6 +322,31 @@ describe.each(deliveries)('an owner that sends, over %s,', (delivery) => {
     agent.destroy()
     expect(fixture.violations).toEqual([])
   })
+})
+
+test('a reset leaves what another owner has answered before on the connection', async () => {
+  await using fixture = await startBroker()
+  const socketPath = join(fixture.directory, 'private.sock')
+  using honest = await RawOwner.open(socketPath)
+  const { port } = (await honest.claim('http://localhost:0/good/')) as { port: number }
+  using hostile = await RawOwner.open(socketPath)
+  await hostile.claim(`http://localhost:${port}/bad/`)
+  using client = await RawClient.open(port)
+  // What its kernel does not take lies in the broker's.
+  client.socket.pause()
+  client.write('GET /good/ HTTP/1.1\r\nHost: localhost\r\n\r\nGET /bad/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  const { id } = await honest.request()
+  honest.respond(id, 'x'.repeat(50_000), 400_000)
+  for (let sent = 50_000, granted = 128 * 1024; sent < 400_000; sent += 50_000) {
+    while (granted < sent + 50_000) granted += await honest.credit()
+    body(honest, id, 'x'.repeat(50_000), sent === 350_000 ? FLAG_END : 0)
+  }
+  const { id: second } = await hostile.request()
+  hostile.send({ type: FRAME_CANCEL, flags: CANCEL_RESET, id: second })
+  // The broker has read it when it has answered what came behind it.
+  await hostile.claim(`http://localhost:${port}/worse/`)
+  client.socket.resume()
+  expect(await client.untilEnd()).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\nx{400000}$/s)
 })
 
 /** Answers every request, until the owner's connection ends. */

@@ -1,6 +1,7 @@
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import { libc } from '../../../sockets/libc.ts'
 import { resetOnClose } from '../../../sockets/reset-on-close.ts'
+import { unsentBytes } from '../../../sockets/unsent-bytes.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../../engine/engine.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import type { CacheRequest } from '../cache/cache-request.ts'
@@ -258,7 +259,7 @@ export class Http1Connection
   onExchangeBroken(isReset = false): void {
     if (this.#state === 'closed') return
     this.#state = 'closing'
-    const library = isReset ? libc() : null
+    const library = isReset && this.#canReset ? libc() : null
     if (library !== null) {
       resetOnClose(library, this.#connection.descriptor)
       return this.#connection.destroy()
@@ -266,6 +267,12 @@ export class Http1Connection
     // A client that has ended its side still gets what was sent before; any other sees the connection break.
     if (this.#hasEnded) this.#connection.end()
     else this.#connection.destroy()
+  }
+
+  /** A reset discards what the kernel has not got rid of: on a shared port that may be the response of another owner. */
+  get #canReset(): boolean {
+    if (this.#host.privatePort(this.localPort, this.localAddress) !== undefined) return true
+    return !this.#connection.hasQueued && unsentBytes(this.#connection.descriptor) === 0
   }
 
   closeGently(): void {

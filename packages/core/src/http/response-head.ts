@@ -1,5 +1,6 @@
 import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { ServerResponse } from 'node:http'
+import { NO_REASON } from '../base/no-reason.ts'
 import {
   LENGTH_UNKNOWN,
   RESPONSE_CLOSE,
@@ -94,10 +95,10 @@ function addKeepAlive(response: ServerResponse & ServerResponseInternals): void 
   encoded.flags |= RESPONSE_KEEP_ALIVE
 }
 
-/** The reason phrase to send, empty when it is the usual one, a space when there is none. */
+/** The reason phrase to send, empty when it is the usual one, {@link NO_REASON} when there is none. */
 export function reasonOf(response: ServerResponse): string {
   const { statusMessage } = response
-  if (statusMessage === '') return ' '
+  if (statusMessage === '') return NO_REASON
   return statusMessage === STATUS_CODES[response.statusCode] ? '' : statusMessage
 }
 

@@ -3,8 +3,6 @@ import type { Duplex } from 'node:stream'
 import type { PipeApi, PipeEar } from './win32-api.ts'
 
 const nothing = (): void => {}
-/** Whoever may connect must not fill the process's memory. */
-const MAX_CALLS = 64
 
 /** Named pipes through Node, none of which keeps the process alive. Those of one user are open to that user and administrators. */
 export class NamedPipes implements PipeApi {
@@ -20,7 +18,6 @@ export class NamedPipes implements PipeApi {
       const server = createServer((call) => onCall(call.unref())).unref()
       // Once it listens, it only fails to accept somebody; that one sees it on his side.
       server.on('error', () => resolve(null))
-      server.maxConnections = MAX_CALLS
       server.listen({ path: this.#pathOf(name) }, () => resolve({ close: () => server.close(nothing) }))
     })
   }

@@ -9,7 +9,7 @@ import { QueueMember } from './queue-member.ts'
 import type { MemberHome } from './queue-member.ts'
 import { queueStemOf } from './queue-names.ts'
 import { RequestQueueHandle } from './request-queue.ts'
-import { Incumbent, askToLeave } from './takeover.ts'
+import { Incumbent } from './takeover.ts'
 import { UrlGroup } from './url-group.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
@@ -87,17 +87,15 @@ export class NativeBackend implements QueueBackend, MemberHome {
     const known = this.#members.get(prefix.key)
     if (known !== undefined) {
       const queue = joinHere(known, prefix, listener)
-      if (prefix.mode === 'takeover') await this.#sendOthersAway(known)
+      if (prefix.mode === 'takeover') await this.#incumbents.get(known)?.takeOver()
       return queue
     }
     const member = this.#claim(prefix)
     const queue = member.join(member.prefix, listener)
     member.start(this.#receives)
-    if (prefix.mode === 'takeover') await this.#sendOthersAway(member)
-    if (!member.isReceiving) return queue
-    const incumbent = new Incumbent(() => member.revoke())
+    const incumbent = this.#incumbentOf(member)
     this.#incumbents.set(member, incumbent)
-    await incumbent.listen(this.#context.api.pipes, queueStemOf(member.prefix))
+    await (prefix.mode === 'takeover' ? incumbent.takeOver() : incumbent.listen())
     return queue
   }
 
@@ -107,11 +105,13 @@ export class NativeBackend implements QueueBackend, MemberHome {
     return prefix.mode === 'create' ? this.#create(prefix) : this.#attachOrCreate(prefix)
   }
 
-  #sendOthersAway(member: QueueMember): Promise<void> {
-    const own = this.#incumbents.get(member)?.number ?? -1
-    return askToLeave(this.#context.api.pipes, queueStemOf(member.prefix), own, () =>
-      this.#attached.get(member)?.hurry(),
-    )
+  #incumbentOf(member: QueueMember): Incumbent {
+    return new Incumbent({
+      pipes: this.#context.api.pipes,
+      stem: queueStemOf(member.prefix),
+      leave: () => member.revoke(),
+      onUrlsFree: () => this.#attached.get(member)?.hurry(),
+    })
   }
 
   /** HTTP.SYS picks no ports: one of the dynamic range is tried after the other, from a random one on. */

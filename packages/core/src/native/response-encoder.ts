@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { NO_REASON } from '../base/no-reason.ts'
 import { UNTIL_INVALIDATED } from '../queue/exchange.ts'
 import type { BlockPool } from './block-pool.ts'
 import {
@@ -74,7 +75,7 @@ export class ResponseEncoder {
    * @param bodyBytes - how much room there must be for the body, at `bodyStart`
    */
   encode(status: number, reason: string, fields: string, framing: Framing, bodyBytes: number): MemoryBlock | null {
-    const phrase = reason === '' ? (STATUS_CODES[status] ?? '') : reason
+    const phrase = reason === '' ? (STATUS_CODES[status] ?? '') : reason === NO_REASON ? '' : reason
     const { count, unknownCount, longest } = readLines(fields)
     if (longest > MAX_TEXT_BYTES || phrase.length > MAX_TEXT_BYTES) return null
     const lengthText = framing.contentLength < 0 ? '' : String(framing.contentLength)

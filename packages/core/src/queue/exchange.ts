@@ -114,7 +114,7 @@ export interface Exchange {
    * Sends the head and, if given, the first piece of the body.
    *
    * `fields` are complete lines without Content-Length, Transfer-Encoding and Connection: framing belongs to the backend
-   * ({@link RESPONSE_OWN_CONNECTION} is the exception).
+   * ({@link RESPONSE_OWN_CONNECTION} is the exception). `reason` is empty for the usual one, and `NO_REASON` for none.
    * `contentLength` is in bytes or {@link LENGTH_UNKNOWN}; `flags` are the RESPONSE_ constants.
    * Returns whether more may be written now; if not, `onWritable` tells when.
    */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, createServer, get, request } from 'node:http'
-import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
@@ -91,6 +91,23 @@ test.each([
   expect(data.equals(sent)).toBe(true)
   client.close(1000)
   expect((await once(client, 'close'))[0]).toBe(1000)
+})
+
+test('a reason phrase may be the usual one, one of the app, or none', async () => {
+  server.on('request', (req, res) => {
+    if (req.url === '/own') res.writeHead(200, 'Very Well')
+    if (req.url === '/none') res.writeHead(200, '')
+    res.end()
+  })
+  await listen()
+  const seen: (string | undefined)[] = []
+  for (const path of ['/usual', '/own', '/none']) {
+    const asking = get({ host: '127.0.0.1', port, path, headers: { host: 'localhost' }, agent })
+    const [response] = (await once(asking, 'response')) as [IncomingMessage]
+    response.resume()
+    seen.push(response.statusMessage)
+  }
+  expect(seen).toEqual(['OK', 'Very Well', ''])
 })
 
 test('an entity body of 4 MiB arrives whole, however much of it is at hand when a piece is read', async () => {

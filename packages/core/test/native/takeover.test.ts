@@ -8,6 +8,7 @@ import type { ClaimMode } from '../../src/base/url-prefix.ts'
 import { installListenHook } from '../../src/http/listen-hook.ts'
 import { NativeBackend } from '../../src/native/native-backend.ts'
 import { QueueController } from '../../src/native/queue-controller.ts'
+import { queueStemOf } from '../../src/native/queue-names.ts'
 import { freePort } from '../support/free-port.ts'
 import { Machine } from './double/machine.ts'
 
@@ -193,6 +194,110 @@ test('who only connects to the pipe of a process, as any user may, does not make
   await once(stranger.resume(), 'close')
   expect(hasDrained).toBe(false)
   server.close()
+  agent.destroy()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+/** A process that has the prefix, and whether its server has been told that it receives no more. */
+async function incumbent(machine: Machine, port: number) {
+  backend = newProcess(machine)
+  const server = await listen(port, 'create', (res) => res.end('old'))
+  const state = { server, pipe: machine.processes.at(-1)!.pipes.listening[0]!, hasStopped: false }
+  server.once('drain', () => (state.hasStopped = true))
+  return state
+}
+
+test('who says nothing is dropped, and however many they are, they do not keep an heir from being heard', async () => {
+  await using machine = new Machine({ seed: 46 })
+  const port = await freePort()
+  const old = await incumbent(machine, port)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const strangers = await Promise.all(Array.from({ length: 200 }, () => machine.pipes.call(old.pipe)))
+    const gone = strangers.map((stranger) => once(stranger!.resume(), 'close'))
+    // No time passes: these make room for those that came after them.
+    await Promise.all(gone.slice(0, -64))
+    backend = newProcess(machine)
+    const heir = await listen(port, 'takeover', (res) => res.end('new'))
+    expect(old.hasStopped).toBe(true)
+    vi.advanceTimersByTime(1000)
+    await Promise.all(gone)
+    heir.close()
+  } finally {
+    vi.useRealTimers()
+  }
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test('an heir whose call was dropped unheard calls again', async () => {
+  await using machine = new Machine({ seed: 47 })
+  const port = await freePort()
+  const old = await incumbent(machine, port)
+  const call = machine.pipes.call.bind(machine.pipes)
+  let dropped = 0
+  vi.spyOn(machine.pipes, 'call').mockImplementation(async (name) => {
+    const made = await call(name)
+    if (name === old.pipe && dropped++ < 2) made!.destroy()
+    return made
+  })
+  backend = newProcess(machine)
+  const heir = await listen(port, 'takeover', (res) => res.end('new'))
+  expect(old.hasStopped).toBe(true)
+  heir.close()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test('an heir that finds no free name asks all the others, the last one too', async () => {
+  await using machine = new Machine({ seed: 48 })
+  const port = await freePort()
+  const stem = queueStemOf(UrlPrefix.parse(`http://localhost:${port}/`))
+  // In place of 63 processes that have stopped to receive.
+  const ears = Array.from({ length: 63 }, (_, number) =>
+    machine.pipes.listen(`${stem}-takeover-${number}`, (call) => void call.once('data', () => call.end('s'))),
+  )
+  await Promise.all(ears)
+  const old = await incumbent(machine, port)
+  expect(old.pipe).toBe(`${stem}-takeover-63`)
+  backend = newProcess(machine)
+  const attached = await listen(port, 'attach', (res) => res.end('attached'))
+  const heir = await listen(port, 'takeover', (res) => res.end('new'))
+  expect(old.hasStopped).toBe(true)
+  attached.close()
+  heir.close()
+  for (const ear of ears) (await ear)!.close()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test.each([
+  ['at once', false],
+  ['at once, the first of which can be called only when the other has looked for it', true],
+])('of two heirs that take over %s one stays: the later one', async (_, isLate) => {
+  await using machine = new Machine({ seed: 49 })
+  const port = await freePort()
+  const agent = new Agent({ keepAlive: true })
+  const old = await incumbent(machine, port)
+  let letListen: () => void = () => {}
+  const first = newProcess(machine)
+  const second = newProcess(machine)
+  if (isLate) {
+    const canListen = new Promise<void>((resolve) => (letListen = resolve))
+    const listenAt = machine.pipes.listen.bind(machine.pipes)
+    vi.spyOn(machine.pipes, 'listen').mockImplementationOnce(async (name, onCall) => {
+      await canListen
+      return await listenAt(name, onCall)
+    })
+  }
+  backend = first
+  const earlier = listen(port, 'takeover', (res) => res.end('earlier')).then((server) => once(server, 'drain'))
+  backend = second
+  const later = await listen(port, 'takeover', (res) => res.end('later'))
+  letListen()
+  await earlier
+  await urlsAreOfTheLast(machine)
+  const answers = await Promise.all(Array.from({ length: 40 }, () => ask(port, agent)))
+  expect(new Set(answers)).toEqual(new Set(['later']))
+  expect(old.hasStopped).toBe(true)
+  later.close()
   agent.destroy()
   await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })

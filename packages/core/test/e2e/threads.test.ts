@@ -105,4 +105,14 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     const next = await site.listen('/1/')
     for (const answer of await Promise.all(asked)) expect(answer).toContain(`X-Pid: ${next.pid}`)
   })
+
+  test('turns requests away in each of them when no owner has come in time', async () => {
+    await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '2000' })
+    const only = await site.listen('/')
+    await allRun(site, threads)
+    await only.kill()
+    const clients = await clientsOf(site, 3 * threads)
+    for (const answer of await Promise.all(clients.map((client) => ask(client, '/x'))))
+      expect(answer).toMatch(/^HTTP\/1.1 503 /)
+  })
 })

@@ -49,11 +49,12 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   readonly #reasons = new Map<string, number>()
   /** Messages read so far, or more. */
   #read = 0
+  #isHandling = false
   #isLeaving = false
 
   static start(port: MessagePort, start: ThreadStart): void {
     const thread = new ClientThread(port, start)
-    port.on('message', (message: ToThread) => thread.#onMessage(message))
+    port.on('message', (message: ToThread) => thread.#handle(message))
     thread.#say({ kind: 'ready' })
   }
 
@@ -76,13 +77,15 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   // Requests of connections
 
   refresh(): void {
+    // A message that ends requests begins the next ones of their connections, which must have been answered before another ends them.
+    if (this.#isHandling) return
     const { posted } = this.#start
     while (Atomics.load(posted, 0) !== this.#read) {
       this.#read = Atomics.load(posted, 0)
       for (;;) {
         const received = receiveMessageOnPort(this.#port) as { message: ToThread } | undefined
         if (received === undefined) break
-        this.#onMessage(received.message)
+        this.#handle(received.message)
       }
     }
   }
@@ -176,6 +179,15 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   }
 
   // Messages of the first thread
+
+  #handle(message: ToThread): void {
+    this.#isHandling = true
+    try {
+      this.#onMessage(message)
+    } finally {
+      this.#isHandling = false
+    }
+  }
 
   #onMessage(message: ToThread): void {
     switch (message.kind) {

@@ -219,7 +219,9 @@ export class ClientThreads implements ClaimsMirror {
 
   #start(thread: number): void {
     const start: ThreadStart = { ...this.#options, thread, posted: this.#posted, connections: this.#connections }
-    const worker = new Worker(new URL('./thread-main.js', import.meta.url), { workerData: start })
+    // Descriptors come and go by other ways than node:fs, which would warn of each.
+    const options = { workerData: start, trackUnmanagedFds: false }
+    const worker = new Worker(new URL('./thread-main.js', import.meta.url), options)
     this.#workers.push(worker)
     // What is wrong with one of the threads is wrong with the broker, which a new one replaces.
     worker.on('error', (error) => {

@@ -146,7 +146,10 @@ export class ConnectionTable {
     this.#isChecking = true
     setImmediate(() => {
       this.#isChecking = false
-      for (const connection of this.#unwatched) if (connection.open.size > 0) this.watch(connection)
+      for (const connection of this.#unwatched) {
+        // A second request in the same turn has had it watched already.
+        if (connection.state === 'unwatched' && connection.open.size > 0) this.watch(connection)
+      }
       this.#unwatched = this.#unwatched.filter(({ state }) => state === 'unwatched')
       if (this.#unwatched.length > 0) this.#startSweep()
     })

@@ -113,6 +113,6 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     await only.kill()
     const clients = await clientsOf(site, 3 * threads)
     for (const answer of await Promise.all(clients.map((client) => ask(client, '/x'))))
-      expect(answer).toMatch(/^HTTP\/1.1 503 /)
+      expect(answer).toMatch(/^HTTP\/1.1 503 .*AppOffline: /s)
   })
 })

@@ -321,6 +321,31 @@ describe('a request queue', () => {
     expect(await client.until('Timer_ReqQueue: ')).toMatch(/^HTTP\/1\.1 503 /)
   })
 
+  test('answers what is being read when its port is closed, and what waited until then', async () => {
+    const owner = await ownerOf('/2/', { holdFor: 60_000 })
+    const { broker } = fixture
+    for (const waits of [false, true]) {
+      using client = await RawClient.open(port)
+      if (waits) {
+        owner.die()
+        client.write(GET)
+        await expect.poll(waitingRequests).toBe(1)
+      }
+      // As another thread hears of it: between a head that has come and the search for its owner.
+      broker.refresh = () => {
+        delete (broker as { refresh?: unknown }).refresh
+        broker.onPortClosed(port)
+      }
+      if (waits) broker.onPortClosed(port)
+      else {
+        client.write(GET)
+        owner.respond((await owner.request()).id, 'answer')
+      }
+      const said = await client.untilEnd()
+      expect(said).toMatch(waits ? /^HTTP\/1\.1 503 .*AppShutdown: /s : /^HTTP\/1\.1 200 .*answer/s)
+    }
+  })
+
   test('answers what waits when the broker is closed', async () => {
     ;(await ownerOf('/2/')).die()
     using client = await RawClient.open(port)

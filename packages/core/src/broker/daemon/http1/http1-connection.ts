@@ -92,6 +92,8 @@ export class Http1Connection
   readonly #retained = new RetainedRequest()
   #wasTakenBack = false
   #isLeaving = false
+  /** To be shut down as soon as what has come is taken. */
+  #isShutDown = false
   readonly #connection: EngineConnection
   readonly #host: Http1Host
   readonly #exchange: Http1Exchange
@@ -171,7 +173,9 @@ export class Http1Connection
 
   /** The port is no longer listened on: closes now when idle, else after the response under way. */
   shutdown(): void {
-    if (this.#state === 'head' || this.#state === 'full') this.#close()
+    // Said in the middle of a head: that request is under way.
+    if (this.#isTaking) this.#isShutDown = true
+    else if (this.#state === 'head' || this.#state === 'full') this.#close()
     else if (this.#state === 'exchange') this.#exchange.endAfterResponse()
     else if (this.#state === 'held') {
       this.#turnAway(APP_SHUTDOWN)
@@ -309,6 +313,9 @@ export class Http1Connection
       this.#pending.append(bytes, position, end)
     }
     if (this.#hasEnded && this.#state === 'head') this.#close()
+    if (!this.#isShutDown) return
+    this.#isShutDown = false
+    this.shutdown()
   }
 
   #takePending(): void {

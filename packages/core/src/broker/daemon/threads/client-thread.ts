@@ -77,7 +77,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   // Requests of connections
 
   refresh(): void {
-    // A message that ends requests begins the next ones of their connections, which must have been answered before another ends them.
+    // One that ends requests goes through those that wait, and must not meet connections which the next one has closed meanwhile.
     if (this.#isHandling) return
     const { posted } = this.#start
     while (Atomics.load(posted, 0) !== this.#read) {

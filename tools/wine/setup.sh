@@ -18,7 +18,7 @@ mkdir -p "$dest/apt/lists/partial" "$dest/apt/cache/archives/partial" "$dest/deb
 
 # The mirror that this machine uses already, with an apt state of its own.
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep '/debian/*$' | sort -u | head -1 || true)
-[ -n "$mirror" ] || mirror=http://deb.debian.org/debian
+[ -n "$mirror" ] || { echo "setup.sh: apt's sources name no mirror of Debian (a URL that ends with /debian): add one" >&2; exit 1; }
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$dest/apt/sources.list"
 cat >"$dest/apt/apt.conf" <<CONF
 Dir::Etc::sourcelist "$dest/apt/sources.list";

@@ -1,7 +1,8 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, createServer, get, request } from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { TLSSocket } from 'node:tls'
@@ -188,4 +189,22 @@ test('a connection whose requests are answered at once is not watched', async ()
   await listen()
   expect(await ask()).toBe('done')
   expect(calls.get('HttpWaitForDisconnectEx')).toBeUndefined()
+})
+
+test('a connection is watched once, also when its second request comes in the turn of the first', async () => {
+  const open: ServerResponse[] = []
+  server.on('request', (req, res) => {
+    if (req.url === '/1') res.end('first')
+    else open.push(res)
+  })
+  await listen()
+  const clients = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'))
+  for (const client of clients) {
+    client.resume()
+    client.write('GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  }
+  await expect.poll(() => open.length).toBe(clients.length)
+  await expect.poll(() => calls.get('HttpWaitForDisconnectEx')).toBe(clients.length)
+  for (const res of open) res.end('second')
+  for (const client of clients) client.destroy()
 })

@@ -56,21 +56,22 @@ async function runScenario(
   conditions: Conditions,
   file: string,
 ): Promise<void> {
+  // What was run to see that it works is nothing to keep.
+  const isKept = !options.isSmoke || options.json !== undefined
   const measurements: Measurement[] = [...before.measurements]
   const rounds = { first: lastRound(before) + 1, count: options.rounds }
   await runRounds(variants, rounds, conditions, (measurement) => {
     measurements.push(measurement)
     const { round, variant } = measurement
     console.log(`round ${round}  ${variant.padEnd(16)} ${describe(measurement, scenario.metrics)}`)
+    // A run that is broken off keeps the rounds that it has finished.
+    if (isKept && measurements.length % variants.length === 0) writeResults(file, { ...before, measurements })
   })
   const results = { ...before, measurements }
   const lines = reportLines(results, measurements)
   console.log(`\n${renderReport(results, lines)}`)
   if (lines.some((line) => 'failure' in line)) process.exitCode = 1
-  // What was run to see that it works is nothing to keep.
-  if (options.isSmoke && options.json === undefined) return
-  writeResults(file, results)
-  console.log(`\nRaw numbers: ${file}`)
+  if (isKept) console.log(`\nRaw numbers: ${file}`)
 }
 
 function describe(measurement: Measurement, metrics: readonly Metric[]): string {
@@ -100,10 +101,10 @@ function chooseVariants(scenario: Scenario, options: BenchOptions): Variant[] {
   })
 }
 
-function fileOf({ name }: Scenario, { json, scenarios }: BenchOptions, date: Date): string {
+function fileOf({ name }: Scenario, { json }: BenchOptions, date: Date): string {
   const own = `${date.toISOString().slice(0, 16).replace(':', '')}-${name}.json`
   if (json === undefined) return join(fileURLToPath(new URL('../results/', import.meta.url)), own)
-  return scenarios.length > 1 ? join(json, `${name}.json`) : json
+  return json.endsWith('.json') ? json : join(json, `${name}.json`)
 }
 
 function list(): void {

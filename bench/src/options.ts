@@ -30,7 +30,7 @@ export interface BenchOptions {
  * Eight processes which share the requests take eight times as long as one until V8 has optimised them: behind nginx the cost
  * per request falls by a third during the first eight seconds. A shorter warm-up would flatter the one-process variants.
  */
-const WARMUP_S = 8
+const WARMUP_S = 15
 
 /** A command line that can't be followed; the message says what to write instead. */
 export class UsageError extends Error {
@@ -45,13 +45,13 @@ What a request costs the servers: CPU of all server processes together, from the
   --scenario a,b     which to run (default: mix, the article's); all: every one
   --list             the scenarios and their variants, and what this machine can't run
   --variants a,b     only these variants of the scenarios
-  --rounds N         rounds; each runs every variant once, in a rotated order (default 3)
+  --rounds N         rounds; each runs every variant once, in a rotated order (default 5)
   --seconds N        seconds of one measurement (default 4)
-  --warmup N         seconds of load before each measurement (default ${WARMUP_S})
+  --warmup N         seconds of load before the first measurement of each variant (default ${WARMUP_S})
   --connections N    keep-alive client connections (default 64)
   --load NAME        wrk, built-in or autocannon (default: wrk when it is installed)
   --node PATH        node binary for all server processes (default: this one)
-  --json FILE        raw numbers (default bench/results/<date>-<scenario>.json); a directory for several scenarios
+  --json FILE        raw numbers, after each round (default bench/results/<date>-<scenario>.json); a directory for several scenarios
   --more             add the rounds to those that the file has: the same scenario, settings, commit and machine
   --smoke            one round of a second, everything tiny: shows that it works, measures nothing
   --help             this text`
@@ -69,7 +69,7 @@ export function parseOptions(args: readonly string[], scenarioNames: readonly st
   const options: BenchOptions = {
     scenarios: scenarioList(values.scenario, scenarioNames),
     variants: values.variants === undefined ? undefined : names('variants', values.variants),
-    rounds: wholeNumber('rounds', values.rounds, isSmoke ? 1 : 3, 1),
+    rounds: wholeNumber('rounds', values.rounds, isSmoke ? 1 : 5, 1),
     seconds: wholeNumber('seconds', values.seconds, isSmoke ? 1 : 4, 1),
     warmup: wholeNumber('warmup', values.warmup, isSmoke ? 0 : WARMUP_S, 0),
     connections: wholeNumber('connections', values.connections, isSmoke ? 8 : 64, 1),
@@ -83,6 +83,10 @@ export function parseOptions(args: readonly string[], scenarioNames: readonly st
   }
   if (options.isMore && options.json === undefined)
     throw new UsageError('--more needs --json FILE, the results to add rounds to.')
+  if (options.json?.endsWith('.json') === true && options.scenarios.length > 1)
+    throw new UsageError(
+      `--json ${options.json} is one file for ${options.scenarios.length} scenarios: name a directory.`,
+    )
   return options
 }
 

@@ -36,6 +36,9 @@ export interface Launch {
   readonly conditions: Conditions
 }
 
+/** Measures processes that are warm; called once a round. @throws Error saying what is wrong: there are no numbers of this variant then */
+export type Measure = () => Promise<Figures>
+
 /** A set of server processes, measured once a round. */
 export interface Variant {
   readonly name: string
@@ -43,11 +46,13 @@ export interface Variant {
   /** Why it can't run on this machine; `undefined` when it can. */
   unavailable(): string | undefined
   /**
-   * Starts the processes in the launch's group, checks them, and measures; the caller stops them.
+   * Starts the processes in the launch's group, checks them, and warms them up; the caller stops them.
    *
    * @throws Error saying what is wrong: the variant is then reported as failed, without any number
    */
-  measure(launch: Launch): Promise<Figures>
+  start(launch: Launch): Promise<Measure>
+  /** What is measured is the start, or what is left of a use: each round has processes of its own. */
+  readonly isFresh?: boolean
 }
 
 /** A question, and the variants that answer it. */

@@ -15,16 +15,22 @@ export interface LoadOutcome {
 /** Runs a load for some seconds. */
 export type RunLoad = (seconds: number) => Promise<LoadOutcome>
 
-/** Warms up, then reads the CPU time of every process of the group on both sides of the load. */
+/** Of load before each measurement, for caches that others have used meanwhile. */
+const SETTLE_S = 1
+
+/** Warms up; returns what reads the CPU time of every process of the group on both sides of the load. */
 export async function underLoad(
   { group, conditions }: Launch,
   run: RunLoad,
-): Promise<{ readonly outcome: LoadOutcome; readonly use: CpuUse }> {
+): Promise<() => Promise<{ readonly outcome: LoadOutcome; readonly use: CpuUse }>> {
   if (conditions.warmup > 0) await run(conditions.warmup)
-  const members = group.members()
-  const before = takeReadings(members)
-  const outcome = await run(conditions.seconds)
-  return { outcome, use: cpuUnderLoad(members, before, takeReadings(members)) }
+  return async () => {
+    if (!conditions.isSmoke) await run(SETTLE_S)
+    const members = group.members()
+    const before = takeReadings(members)
+    const outcome = await run(conditions.seconds)
+    return { outcome, use: cpuUnderLoad(members, before, takeReadings(members)) }
+  }
 }
 
 /** Metrics of scenarios that count things, such as requests. */

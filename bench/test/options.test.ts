@@ -8,9 +8,9 @@ describe('options', () => {
     expect(parseOptions([], NAMES)).toEqual({
       scenarios: ['mix'],
       variants: undefined,
-      rounds: 3,
+      rounds: 5,
       seconds: 4,
-      warmup: 8,
+      warmup: 15,
       connections: 64,
       node: process.execPath,
       load: undefined,
@@ -24,7 +24,7 @@ describe('options', () => {
 
   test('are taken from the command line', () => {
     const args = ['--scenario', 'idle,express', '--variants', 'nginx, httpsys,nginx', '--rounds=5', '--seconds', '1']
-    const more = ['--warmup', '0', '--connections', '8', '--node', 'n', '--load', 'wrk', '--json', 'out.json', '--more']
+    const more = ['--warmup', '0', '--connections', '8', '--node', 'n', '--load', 'wrk', '--json', 'out', '--more']
     expect(parseOptions([...args, ...more], NAMES)).toMatchObject({
       scenarios: ['idle', 'express'],
       variants: ['nginx', 'httpsys'],
@@ -34,7 +34,7 @@ describe('options', () => {
       connections: 8,
       node: 'n',
       load: 'wrk',
-      json: 'out.json',
+      json: 'out',
       isMore: true,
     })
   })
@@ -60,6 +60,7 @@ describe('options', () => {
     [['--node', ''], '--node needs a value.'],
     [['--json', ''], '--json needs a value.'],
     [['--more'], '--more needs --json FILE'],
+    [['--scenario', 'mix,idle', '--json', 'out.json'], '--json out.json is one file for 2 scenarios: name a directory.'],
     [['--round', '2'], "Unknown option '--round'"],
     [['--json'], '--json'],
     [['now'], 'now'],

@@ -1,7 +1,7 @@
 import { builtInLoad, type HttpRequest, loadFailure, type LoadGenerator, type LoadResult } from '@httpsys/core/measure'
 import type { AppName } from '../apps/app.ts'
 import type { Peer, PeerOptions } from '../peers/peer.ts'
-import type { Figures, Launch, Scenario } from '../scenario.ts'
+import type { Launch, Measure, Scenario } from '../scenario.ts'
 import { BYTE_METRICS, byteFigures, countFigures, countMetrics, underLoad } from '../under-load.ts'
 import { verifyAnswers } from '../verify.ts'
 
@@ -46,12 +46,12 @@ export function httpScenario(spec: HttpScenarioSpec): Scenario {
       name: peer.name,
       title: peer.title(app),
       unavailable: () => peer.unavailable(),
-      measure: (launch) => measureHttp(launch, peer, spec),
+      start: (launch) => startHttp(launch, peer, spec),
     })),
   }
 }
 
-async function measureHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): Promise<Figures> {
+async function startHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): Promise<Measure> {
   const { app, options = {}, owners = launch.conditions.owners, answerBytes, bytes, request } = spec
   const rate = spec.rate !== undefined && launch.conditions.isSmoke ? SMOKE_RATE : spec.rate
   const port = await peer.start(launch, app, options)
@@ -62,7 +62,7 @@ async function measureHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): 
   const { load, pinning } = launch.conditions
   const connections = Math.min(spec.connections ?? Number.POSITIVE_INFINITY, launch.conditions.connections)
   const generator = spec.load ?? (rate === undefined ? load : builtInLoad)
-  const measured = await underLoad(launch, async (seconds) => {
+  const measure = await underLoad(launch, async (seconds) => {
     const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu }
     const result = await generator.run(rate === undefined ? target : { ...target, rate })
     const failure = loadFailure(result) ?? lateness(result, rate)
@@ -71,7 +71,7 @@ async function measureHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): 
     const size = bytes === 'up' ? (requests[0]?.body?.length ?? 0) * result.requests : result.bytes
     return { count: result.requests, bytes: size, seconds: result.seconds, latency: { p50, p99, p999 } }
   })
-  return bytes === undefined ? countFigures(measured) : byteFigures(measured)
+  return async () => (bytes === undefined ? countFigures(await measure()) : byteFigures(await measure()))
 }
 
 /** A generator that could not send what was asked for has measured something else. */

@@ -29,7 +29,8 @@ export const idle: Scenario = {
     name: peer.name,
     title: peer.title('hello'),
     unavailable: () => peer.unavailable(),
-    measure: (launch) => measureIdle(launch, peer),
+    isFresh: true,
+    start: async (launch) => () => measureIdle(launch, peer),
   })),
 }
 

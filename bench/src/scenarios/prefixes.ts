@@ -3,7 +3,7 @@ import { HELLO } from '../apps/hello.ts'
 import { serverCommand } from '../peers/peer.ts'
 import { nginx } from '../peers/nginx.ts'
 import { prepareNginx } from '../peers/nginx-config.ts'
-import type { Figures, Launch, Scenario, Variant } from '../scenario.ts'
+import type { Launch, Measure, Scenario, Variant } from '../scenario.ts'
 import { countFigures, countMetrics, underLoad } from '../under-load.ts'
 import { verifyAnswers } from '../verify.ts'
 
@@ -51,11 +51,13 @@ function variant(
     name,
     title: `${title}, ${count.toLocaleString('en')} prefixes`,
     unavailable,
-    measure: (launch) => measurePrefixes(launch, start, count),
+    // How fast they are registered is measured in each round.
+    isFresh: true,
+    start: (launch) => startPrefixes(launch, start, count),
   }
 }
 
-async function measurePrefixes(launch: Launch, start: Start, wanted: number): Promise<Figures> {
+async function startPrefixes(launch: Launch, start: Start, wanted: number): Promise<Measure> {
   const { conditions, group } = launch
   const count = conditions.isSmoke ? Math.min(wanted, 100) : wanted
   const { port, perSecond } = await start(launch, count)
@@ -65,16 +67,18 @@ async function measurePrefixes(launch: Launch, start: Start, wanted: number): Pr
   })
   await verifyAnswers({ port, tls: false }, requests, { answerBytes: HELLO.length, routes: false })
   const { load, connections, pinning } = conditions
-  const measured = await underLoad(launch, async (seconds) => {
+  const measure = await underLoad(launch, async (seconds) => {
     const result = await load.run({ port, requests, connections, seconds, cpu: pinning?.loadCpu })
     const failure = loadFailure(result)
     if (failure !== undefined) throw new Error(failure)
     const { p50, p99, p999 } = result
     return { count: result.requests, seconds: result.seconds, latency: { p50, p99, p999 } }
   })
-  const { values, ...figures } = countFigures(measured)
-  const bytes = group.members().reduce((sum, { pid }) => sum + readProcessMemory(pid), 0)
-  return { ...figures, values: { ...values, register: perSecond, memory: bytes / 2 ** 20 } }
+  return async () => {
+    const { values, ...figures } = countFigures(await measure())
+    const bytes = group.members().reduce((sum, { pid }) => sum + readProcessMemory(pid), 0)
+    return { ...figures, values: { ...values, register: perSecond, memory: bytes / 2 ** 20 } }
+  }
 }
 
 async function claimMany(launch: Launch, count: number): Promise<Started> {

@@ -32,7 +32,13 @@ export const startUp: Scenario = {
 }
 
 function variant(name: string, title: string, unavailable: () => string | undefined, start: StartApp) {
-  return { name, title, unavailable, measure: (launch: Launch) => measureStart(launch, start) }
+  return {
+    name,
+    title,
+    unavailable,
+    isFresh: true,
+    start: async (launch: Launch) => () => measureStart(launch, start),
+  }
 }
 
 async function measureStart(launch: Launch, start: StartApp): Promise<Figures> {

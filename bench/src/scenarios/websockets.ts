@@ -5,7 +5,7 @@ import { node } from '../peers/node.ts'
 import { httpProxy } from '../peers/npm-proxies.ts'
 import { runWebSockets } from '../loads/websocket.ts'
 import type { Peer } from '../peers/peer.ts'
-import type { Figures, Launch, Scenario } from '../scenario.ts'
+import type { Launch, Measure, Scenario } from '../scenario.ts'
 import { countFigures, countMetrics, underLoad } from '../under-load.ts'
 import { verifyOwners } from '../verify.ts'
 
@@ -54,20 +54,20 @@ function webSocketScenario(spec: WebSocketSpec): Scenario {
       name: peer.name,
       title: peer.title('websocket'),
       unavailable: () => peer.unavailable(),
-      measure: (launch) => measureWebSockets(launch, peer, spec),
+      start: (launch) => startWebSockets(launch, peer, spec),
     })),
   }
 }
 
-async function measureWebSockets(launch: Launch, peer: Peer, spec: WebSocketSpec): Promise<Figures> {
+async function startWebSockets(launch: Launch, peer: Peer, spec: WebSocketSpec): Promise<Measure> {
   const { conditions } = launch
   const port = await peer.start(launch, 'websocket', {})
   await verifyOwners(port, peer.routes ? conditions.owners : [])
   const paths = conditions.owners.flatMap((owner) => Array<string>(spec.perOwner).fill(`/${owner}/${spec.path}`))
-  const measured = await underLoad(launch, async (seconds) => {
+  const measure = await underLoad(launch, async (seconds) => {
     const target = { port, paths, messageBytes: MESSAGE_BYTES, fanOut: spec.fanOut, seconds }
     const { messages, p50, p99, p999, ...result } = await runWebSockets(target, conditions.pinning?.loadCpu)
     return { count: messages, seconds: result.seconds, latency: { p50, p99, p999 } }
   })
-  return countFigures(measured)
+  return async () => countFigures(await measure())
 }

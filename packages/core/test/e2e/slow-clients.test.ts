@@ -14,6 +14,8 @@ const CLIENTS = 200
 /** Far above what a request takes, far below what waiting for somebody else would. */
 const MAX_LATENCY_MS = 500
 const MAX_GROWTH_MIB = 96
+/** Of that, when they have gone. */
+const MAX_KEPT_MIB = 32
 /** From one byte to the next. */
 const DRIP_MS = 200
 const BODY_BYTES = 50
@@ -118,4 +120,8 @@ test('hundreds of slow clients of every kind cost nobody else time, memory is bo
   expect(latency).toBeLessThan(MAX_LATENCY_MS)
   expect(after).toBeLessThan(MAX_LATENCY_MS)
   expect(growth).toBeLessThan(MAX_GROWTH_MIB)
+  for (const socket of opened) socket.destroy()
+  const kept = (): number => residentMebibytes(broker) - before
+  await expect.poll(kept, { timeout: 20_000 }).toBeLessThan(MAX_KEPT_MIB)
+  console.log(`when they have gone: broker +${kept().toFixed(1)} MiB`)
 })

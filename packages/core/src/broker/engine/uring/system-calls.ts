@@ -18,6 +18,9 @@ export interface SystemCalls {
   /** Shared memory of a ring, or private memory for -1. @throws Node's error */
   map(bytes: number, descriptor: number, offset: number): Mapping
   unmap(mapping: Mapping): void
+  readonly pageBytes: number
+  /** Gives the memory of whole pages back, which are zero when they are next touched. */
+  discard(address: number, bytes: number): void
   eventfd(): number
   /** A pipe's ends, read first. */
   pipe(): [number, number]
@@ -49,6 +52,7 @@ const PROT_READ_WRITE = 3
 const MAP_SHARED = 1
 const MAP_PRIVATE = 2
 const MAP_ANONYMOUS = 0x20
+const MADV_DONTNEED = 4
 const O_CLOEXEC = 0o2000000
 const O_NONBLOCK = 0o4000
 const F_GETFL = 3
@@ -80,6 +84,8 @@ function bindFunctions(): SystemCalls {
     'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
   )
   const munmap = library.func('int munmap(uintptr_t address, size_t length)')
+  const madvise = library.func('int madvise(uintptr_t address, size_t length, int advice)')
+  const getpagesize = library.func('int getpagesize()')
   const eventfd = library.func('int eventfd(uint32_t count, int flags)')
   const pipe2 = library.func('int pipe2(void *descriptors, int flags)')
   const dup3 = library.func('int dup3(int source, int target, int flags)')
@@ -101,6 +107,8 @@ function bindFunctions(): SystemCalls {
       return { address, memory: koffi.view(pointer, bytes) }
     },
     unmap: ({ address, memory }) => void munmap(address, memory.byteLength),
+    pageBytes: getpagesize() as number,
+    discard: (address, bytes) => void madvise(address, bytes, MADV_DONTNEED),
     eventfd: () => eventfd(0, O_CLOEXEC | O_NONBLOCK) as number,
     pipe() {
       const ends = new Int32Array(2)

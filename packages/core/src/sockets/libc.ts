@@ -97,6 +97,8 @@ export interface Libc {
   close(fd: number): number
   shutdown(fd: number, how: number): number
   setCloseOnExec(fd: number): number
+  /** Puts the file of one descriptor under another one, which is closed before. */
+  dup2(fd: number, target: number): number
   /** The value of a socket option of at most so many bytes; undefined when it can't be had. */
   readOption(fd: number, level: number, name: number, size: number): Buffer | undefined
   /** Writes how much the socket has not got rid of into four bytes. */
@@ -162,6 +164,7 @@ function bindFunctions(platform: Platform): Libc {
     inet_pton: library.func('int inet_pton(int family, const char *text, void *address)'),
     close: library.func('int close(int fd)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
+    dup2: library.func('int dup2(int fd, int target)'),
     setCloseOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC) as number,
     readOption: (fd, level, name, size) => {
       const value = Buffer.alloc(size)

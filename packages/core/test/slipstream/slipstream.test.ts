@@ -101,6 +101,16 @@ test('a port of its own goes with the worker thread that has it', async () => {
   expect(program.child.exitCode).toBe(null)
 })
 
+test('a port goes with the worker thread that has bound it, and has not come to hand it over', async () => {
+  await using site = await ProgramSite.open()
+  const port = await freePort()
+  const args = ['--import', preload, app('thread-cut-short.mjs')]
+  const program = site.run(args, { HTTPSYS_PREFIX: 'auto', PORT: String(port) })
+  await program.ready()
+  expect(await connectTo(port)).toBe('ECONNREFUSED')
+  expect(program.child.exitCode).toBe(null)
+})
+
 test('the workers of a cluster share the prefix', async () => {
   await using site = await ProgramSite.open()
   const program = site.run(['--import', preload, app('cluster.cjs')], { HTTPSYS_PREFIX: '/c/' })

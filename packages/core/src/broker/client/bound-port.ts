@@ -1,6 +1,8 @@
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { PortReservation, PrivatePortLimits, QueueAddress } from '../../queue/exchange.ts'
-import { SHUT_RDWR, libc } from '../../sockets/libc.ts'
+import { SHUT_RDWR, lastError, libc } from '../../sockets/libc.ts'
 import type { Libc } from '../../sockets/libc.ts'
 import { openListeningSocket } from '../../sockets/listening-socket.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
@@ -65,7 +67,7 @@ export class BoundPort implements PortReservation {
       }
       return new BoundPort(library, prefix.withPort(port), sockets)
     } catch (error) {
-      for (const { descriptor } of sockets) library.close(descriptor)
+      for (const { descriptor } of sockets) closeSync(descriptor)
       throw error
     }
   }
@@ -77,7 +79,7 @@ export class BoundPort implements PortReservation {
   release(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const { descriptor } of this.#sockets) this.#libc.close(descriptor)
+    for (const { descriptor } of this.#sockets) closeSync(descriptor)
   }
 
   refuse(): void {
@@ -98,11 +100,31 @@ function openOn(
 ): (Bound & { port: number }) | undefined {
   try {
     const target = { host, port, ipv6Only: host !== EVERY_ADDRESS }
-    return { address: host, ...openListeningSocket(library, target, BACKLOG) }
+    const { descriptor, port: bound } = openListeningSocket(library, target, BACKLOG)
+    return { address: host, descriptor: tracked(library, descriptor), port: bound }
   } catch (error) {
     if (!isIpv6Missing(error)) throw error
     if (host === EVERY_ADDRESS) return openOn(library, EVERY_IPV4_ADDRESS, port, false)
     if (isOptional) return undefined
     throw error
+  }
+}
+
+/**
+ * The same socket under a descriptor that Node knows as one of this thread's files: it is closed with the thread, however that ends, and
+ * by `closeSync` before.
+ */
+function tracked(library: Libc, descriptor: number): number {
+  try {
+    const file = openSync(devNull, 'r')
+    if (library.dup2(descriptor, file) === file) {
+      library.setCloseOnExec(file)
+      return file
+    }
+    const error = lastError('dup2')
+    closeSync(file)
+    throw error
+  } finally {
+    library.close(descriptor)
   }
 }

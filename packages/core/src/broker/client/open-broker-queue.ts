@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads'
 import type { OpenQueue, QueueBackend } from '../../queue/exchange.ts'
 import { runtimeDirectory } from '../rendezvous/runtime-directory.ts'
 import { BoundPort } from './bound-port.ts'
@@ -25,9 +24,8 @@ export const openBrokerQueue: OpenQueue = async (prefix, listener, reservation) 
     isOpen = true
     return queue
   } finally {
-    // The broker has descriptors of its own for the port, or the claim has failed. Those of a private port end its listening; but
-    // they would outlive a thread that is terminated, and the port would listen with nobody to answer.
-    if (!isOpen || reservation?.privatePort === undefined || !isMainThread) reservation?.release()
+    // The broker has descriptors of its own for the port, or the claim has failed. Those of a private port end its listening.
+    if (!isOpen || reservation?.privatePort === undefined) reservation?.release()
   }
 }
 

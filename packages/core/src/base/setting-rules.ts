@@ -18,6 +18,8 @@ export type SettingRules<T> = { readonly [Name in keyof Required<T>]: SettingRul
 /** A day: longer than any of these times makes sense, and far below what timers can do. */
 export const MAX_TIME_MS = 86_400_000
 export const MAX_COUNT = 1_000_000_000
+/** As much as a REQUEST frame can say of a head. */
+export const MAX_HEAD_BYTES = 65_535
 
 /** Takes the settings out of an object that may hold more, and those that it does not have out of the environment. */
 export function readSettings<T>(rules: SettingRules<T>, options: object, env: NodeJS.ProcessEnv): T | BrokenRule {

@@ -83,6 +83,8 @@ export const HTTP_TIMEOUT_LIMIT_INFO = {
   EntityBody: 4,
   DrainEntityBody: 6,
   RequestQueue: 8,
+  IdleConnection: 10,
+  HeaderWait: 12,
   MinSendRate: 16,
 } as const
 

@@ -124,7 +124,8 @@ function writeBinding(block: MemoryBlock, handle: Handle): void {
 
 /** Times are whole seconds here, and 0 means the default: what is shorter becomes one second. */
 function writeTimeouts(block: MemoryBlock, settings: CompleteQueueSettings): void {
-  const seconds = (offset: number, milliseconds: number): void => {
+  const seconds = (offset: number, milliseconds: number | undefined): void => {
+    if (milliseconds === undefined) return
     const rounded = Math.min(MAX_SECONDS, Math.max(1, Math.ceil(milliseconds / 1000)))
     block.u16[offset >>> 1] = milliseconds === 0 ? MAX_SECONDS : rounded
   }
@@ -132,6 +133,8 @@ function writeTimeouts(block: MemoryBlock, settings: CompleteQueueSettings): voi
   seconds(HTTP_TIMEOUT_LIMIT_INFO.EntityBody, settings.entityBodyTimeout)
   seconds(HTTP_TIMEOUT_LIMIT_INFO.DrainEntityBody, settings.drainEntityBodyTimeout)
   seconds(HTTP_TIMEOUT_LIMIT_INFO.RequestQueue, settings.requestQueueTimeout)
+  seconds(HTTP_TIMEOUT_LIMIT_INFO.IdleConnection, settings.idleConnectionTimeout)
+  seconds(HTTP_TIMEOUT_LIMIT_INFO.HeaderWait, settings.headerWaitTimeout)
   // 0 would be the default of 150; the largest number is how the documentation says that there is no limit.
   block.u32[HTTP_TIMEOUT_LIMIT_INFO.MinSendRate >>> 2] = settings.minSendRate === 0 ? 0xffff_ffff : settings.minSendRate
 }

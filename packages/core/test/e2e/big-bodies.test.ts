@@ -68,6 +68,7 @@ test.each([
   async (_, headers) => {
     await using site = new Site()
     const owner = await site.listen('/1/')
+    await site.allThreadsRun()
     const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
     expect(await upload(site, '/1/upload', headers)).toEqual({ size: SIZE * MEBIBYTE, hash: expectedHash() })
     const growth = stop()
@@ -79,6 +80,7 @@ test.each([
 test('an app that stops reading stops the client, and the broker keeps little', { timeout: 60_000 }, async () => {
   await using site = new Site()
   const owner = await site.listen('/1/')
+  await site.allThreadsRun()
   const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
   const outgoing = request(`${site.base}/1/slow-upload`, { method: 'POST', agent: false })
   outgoing.on('error', () => {})
@@ -103,6 +105,7 @@ test(
   async () => {
     await using site = new Site()
     const owner = await site.listen('/1/')
+    await site.allThreadsRun()
     const stop = watchMemory({ broker: site.brokers()[0]!, app: owner.pid })
     const [response] = (await once(request(`${site.base}/1/download/${SIZE}`, { agent: false }).end(), 'response')) as [
       IncomingMessage,

@@ -1,12 +1,16 @@
-import { fork } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { vi } from 'vitest'
+import { promisify } from 'node:util'
+import { expect, vi } from 'vitest'
+import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { RawClient } from '../support/raw-client.ts'
 
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const plainOwner = fileURLToPath(new URL('owners/owner.mjs', import.meta.url))
 
 /** A message of an owner. */
@@ -83,14 +87,15 @@ export class Site implements AsyncDisposable {
     this.#scheme = scheme
   }
 
-  /** Starts an owner without waiting for it. */
-  start(path: string, mode = 'create'): Owner {
+  /** Starts an owner without waiting for it; the variables are for this one alone. */
+  start(path: string, mode = 'create', own: NodeJS.ProcessEnv = {}): Owner {
     const env = {
       ...process.env,
       HTTPSYS_RUNTIME_DIR: this.directory,
       HTTPSYS_BASE: `${this.#scheme}://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '300',
       ...this.#env,
+      ...own,
     }
     const owner = new Owner(this.#script, env, path, mode)
     this.owners.push(owner)
@@ -107,6 +112,34 @@ export class Site implements AsyncDisposable {
 
   get base(): string {
     return `http://127.0.0.1:${this.port}`
+  }
+
+  /** What `httpsys status --json` tells. */
+  async status(): Promise<BrokerStatus> {
+    const env = { ...process.env, HTTPSYS_RUNTIME_DIR: this.directory }
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'status', '--json'], { env })
+    return JSON.parse(stdout) as BrokerStatus
+  }
+
+  /** Waits until each thread of the broker has had a client: one that has just been started gets none before it runs. */
+  async allThreadsRun(): Promise<void> {
+    const { threads } = await this.status()
+    const spread = async (): Promise<BrokerStatus['threads']> => {
+      const clients: RawClient[] = []
+      try {
+        for (const _ of threads) {
+          const client = await RawClient.open(this.port)
+          clients.push(client)
+          client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+          await client.until('\r\n\r\n')
+        }
+        return (await this.status()).threads
+      } finally {
+        for (const client of clients) client[Symbol.dispose]()
+      }
+    }
+    await expect.poll(spread).toEqual(threads.map(() => ({ connections: 1 })))
+    await expect.poll(async () => (await this.status()).connections).toBe(0)
   }
 
   /** Pids of the broker processes of this runtime directory. */

@@ -1,20 +1,9 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { Site } from './processes.ts'
 
-const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** node:net gives no connection to another thread. */
 const hasThreads = process.platform === 'linux' && process.env['HTTPSYS_ENGINE'] !== 'net'
-
-async function statusOf(site: Site): Promise<BrokerStatus> {
-  const env = { ...process.env, HTTPSYS_RUNTIME_DIR: site.directory }
-  const { stdout } = await promisify(execFile)(process.execPath, [cli, 'status', '--json'], { env })
-  return JSON.parse(stdout) as BrokerStatus
-}
 
 function siteOf(threads: number, env: NodeJS.ProcessEnv = {}): Site {
   return new Site(undefined, { HTTPSYS_BROKER_THREADS: String(threads), ...env })
@@ -25,21 +14,6 @@ async function clientsOf(site: Site, count: number): Promise<RawClient[]> {
   const clients: RawClient[] = []
   for (let index = 0; index < count; index++) clients.push(await RawClient.open(site.port))
   return clients
-}
-
-/** Waits until each thread has had a client: one that has just been started gets none before it runs. */
-async function allRun(site: Site, threads: number): Promise<void> {
-  const spread = async (): Promise<BrokerStatus['threads']> => {
-    const clients = await clientsOf(site, threads)
-    try {
-      for (const client of clients) await ask(client, '/')
-      return (await statusOf(site)).threads
-    } finally {
-      for (const client of clients) client[Symbol.dispose]()
-    }
-  }
-  await expect.poll(spread).toEqual(Array.from({ length: threads }, () => ({ connections: 1 })))
-  await expect.poll(async () => (await statusOf(site)).connections).toBe(0)
 }
 
 /** What a client is told over its connection. */
@@ -56,20 +30,20 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
   test('shares its clients out among them, and gives each request to the owner of its prefix', async () => {
     await using site = siteOf(threads)
     for (const path of ['/', '/1/', '/2/']) await site.listen(path)
-    await allRun(site, threads)
+    await site.allThreadsRun()
     const clients = await clientsOf(site, 3 * threads)
     for (const client of clients) {
       expect(await ask(client, '/1/x')).toContain('owner /1/ /1/x')
       expect(await ask(client, '/2/x')).toContain('owner /2/ /2/x')
       expect(await ask(client, '/x')).toContain('owner / /x')
     }
-    expect((await statusOf(site)).threads).toEqual(Array.from({ length: threads }, () => ({ connections: 3 })))
+    expect((await site.status()).threads).toEqual(Array.from({ length: threads }, () => ({ connections: 3 })))
   })
 
   test('has one view of the claims: a newcomer is asked by all of them from the moment in which it listens', async () => {
     await using site = siteOf(threads)
     await site.listen('/')
-    await allRun(site, threads)
+    await site.allThreadsRun()
     const clients = await clientsOf(site, 3 * threads)
     for (const client of clients) expect(await ask(client, '/1/x')).toContain('owner / /1/x')
     for (let turn = 0; turn < 3; turn++) {
@@ -81,13 +55,13 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
   test('counts what a prefix is limited to over all of them', async () => {
     await using site = siteOf(threads, { HTTPSYS_MAX_CONNECTIONS: '3' })
     await site.listen('/')
-    await allRun(site, threads)
-    const before = await statusOf(site)
+    await site.allThreadsRun()
+    const before = await site.status()
     const clients = await clientsOf(site, 5)
     const statuses: string[] = []
     for (const client of clients) statuses.push((await ask(client, '/x')).slice(9, 12))
     expect(statuses).toEqual(['200', '200', '200', '503', '503'])
-    const after = await statusOf(site)
+    const after = await site.status()
     expect(after.connections).toBe(5)
     expect(after.queues[0]!.requests - before.queues[0]!.requests).toBe(3)
     expect(after.reasons['ConnLimit']! - (before.reasons['ConnLimit'] ?? 0)).toBe(2)
@@ -97,7 +71,7 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '60000' })
     await site.listen('/')
     const first = await site.listen('/1/')
-    await allRun(site, threads)
+    await site.allThreadsRun()
     const clients = await clientsOf(site, 2 * threads)
     for (const client of clients) await ask(client, '/1/x')
     await first.kill()
@@ -109,7 +83,7 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
   test('turns requests away in each of them when no owner has come in time', async () => {
     await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '2000' })
     const only = await site.listen('/')
-    await allRun(site, threads)
+    await site.allThreadsRun()
     await only.kill()
     const clients = await clientsOf(site, 3 * threads)
     for (const answer of await Promise.all(clients.map((client) => ask(client, '/x'))))

@@ -19,7 +19,7 @@ const QOS = 2
 async function toldWith(options: UrlPrefixOptions): Promise<{
   length: number
   verbosity: number
-  timeouts: { entityBody: number; drain: number; requestQueue: number; minSendRate: number }
+  timeouts: { entityBody: number; drain: number; requestQueue: number; idle: number; head: number; minSendRate: number }
   connections: number | undefined
 }> {
   await using machine = new Machine()
@@ -52,6 +52,8 @@ async function toldWith(options: UrlPrefixOptions): Promise<{
       entityBody: timeouts.readUInt16LE(4),
       drain: timeouts.readUInt16LE(6),
       requestQueue: timeouts.readUInt16LE(8),
+      idle: timeouts.readUInt16LE(10),
+      head: timeouts.readUInt16LE(12),
       minSendRate: timeouts.readUInt32LE(16),
     },
     connections: groupProperties.get(QOS)?.readUInt32LE(20),
@@ -62,7 +64,8 @@ test('Windows is told the defaults', async () => {
   expect(await toldWith({})).toEqual({
     length: 1000,
     verbosity: 2,
-    timeouts: { entityBody: 120, drain: 120, requestQueue: 120, minSendRate: 150 },
+    // 0: those of the machine.
+    timeouts: { entityBody: 120, drain: 120, requestQueue: 120, idle: 0, head: 0, minSendRate: 150 },
     connections: undefined,
   })
 })
@@ -74,6 +77,8 @@ test('Windows is told what a prefix sets', async () => {
     entityBodyTimeout: 5000,
     drainEntityBodyTimeout: 6001,
     requestQueueTimeout: 1,
+    idleConnectionTimeout: 7000,
+    headerWaitTimeout: 8000,
     minSendRate: 300,
     maxConnections: 12,
   })
@@ -81,7 +86,7 @@ test('Windows is told what a prefix sets', async () => {
     length: 7,
     verbosity: 1,
     // Whole seconds, and at least one: 0 is Windows' word for its default.
-    timeouts: { entityBody: 5, drain: 7, requestQueue: 1, minSendRate: 300 },
+    timeouts: { entityBody: 5, drain: 7, requestQueue: 1, idle: 7, head: 8, minSendRate: 300 },
     connections: 12,
   })
 })

@@ -1,8 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 
-/** A TCP client that shows every byte. */
+/** A client, of TCP or TLS, that shows every byte. */
 export class RawClient implements Disposable {
   readonly socket: Socket
   /** Everything received so far, one byte a character. */
@@ -33,6 +35,20 @@ export class RawClient implements Disposable {
   static async open(port: number, host = '127.0.0.1'): Promise<RawClient> {
     const socket = connect({ port, host, noDelay: true, allowHalfOpen: true })
     await once(socket, 'connect')
+    return new RawClient(socket)
+  }
+
+  /** @param ca - the authority that signed the certificate of `localhost` */
+  static async openSecure(port: number, ca: string): Promise<RawClient> {
+    const options: ConnectionOptions & NetConnectOpts = {
+      port,
+      host: '127.0.0.1',
+      servername: 'localhost',
+      ca,
+      allowHalfOpen: true,
+    }
+    const socket = connectTls(options)
+    await once(socket, 'secureConnect')
     return new RawClient(socket)
   }
 

@@ -4,6 +4,8 @@ import type { ClaimMode, UrlPrefix } from '../../base/url-prefix.ts'
 import { QueueCache } from './cache/queue-cache.ts'
 import type { ResponseCache } from './cache/response-cache.ts'
 import type { QueueStatus } from '../protocol/status.ts'
+import { headLimitsOf } from './exchange/head-limits.ts'
+import type { HeadLimits } from './exchange/head-limits.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 import { QueueCounts } from './queue-counts.ts'
 
@@ -43,8 +45,9 @@ export class RequestQueueEntry {
   /** The real port. */
   readonly port: number
   readonly owners: OwnerClaim[] = []
-  /** The newest claim's. */
-  settings: CompleteQueueSettings = DEFAULT_QUEUE_SETTINGS
+  #settings = DEFAULT_QUEUE_SETTINGS
+  /** What they say of heads; null when that is nothing. */
+  headLimits: HeadLimits | null = null
   counts = new QueueCounts()
   /** Requests handed to owners so far. */
   requests = 0
@@ -70,6 +73,16 @@ export class RequestQueueEntry {
     this.prefix = prefix
     this.port = port
     this.#responses = responses
+  }
+
+  /** The newest claim's. */
+  get settings(): CompleteQueueSettings {
+    return this.#settings
+  }
+
+  set settings(settings: CompleteQueueSettings) {
+    this.#settings = settings
+    this.headLimits = headLimitsOf(settings)
   }
 
   /** Its cache, made if there is none; null when nothing is kept. */

@@ -1,18 +1,18 @@
-import { MAX_COUNT, MAX_TIME_MS, flagsOf, readFlags, readSettings } from '../../base/setting-rules.ts'
+import { MAX_COUNT, MAX_HEAD_BYTES, MAX_TIME_MS, flagsOf, readFlags, readSettings } from '../../base/setting-rules.ts'
 import type { SettingRules } from '../../base/setting-rules.ts'
 import type { BrokenRule } from '../../base/url-prefix-syntax.ts'
 
 /** What holds for every connection of a broker, before it is known which prefix a request is for. Names are HTTP.SYS's. */
 export interface ServerLimits {
-  /** From the first byte of a head to its end; milliseconds. */
+  /** From the first byte of a head to its end; milliseconds, 0 for no limit. */
   readonly headerWaitTimeout: number
-  /** Between a response and the next request; milliseconds. */
+  /** Between a response and the next request; milliseconds, 0 for no limit. */
   readonly idleConnectionTimeout: number
   /** Client connections at a time; 0 for no limit. */
   readonly maxServerConnections: number
-  /** Bytes of one header field, name and value. */
+  /** Bytes of one header field, name and value; 0 for no limit. */
   readonly maxFieldLength: number
-  /** Bytes of a whole head, the request line included. */
+  /** Bytes of a whole head, the request line included; 0 for as many as there can be, 65535. */
   readonly maxRequestBytes: number
   /** Bytes of a segment of a URL's path, as it is on the wire; 0 for no limit. */
   readonly urlSegmentMaxLength: number
@@ -46,8 +46,6 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
   shutdownTimeout: 0,
 }
 
-/** As much as a REQUEST frame can say of a head. */
-const MAX_HEAD_BYTES = 65_535
 /** An owner may send all of a body that is to be stored without waiting for its client. */
 const MAX_CACHED_BODY = 16 * 1024 * 1024
 

@@ -81,6 +81,47 @@ describe('times that run out', () => {
     expect(bench.count('Timer_ConnectionIdle')).toBe(1)
   })
 
+  test.concurrent('HeaderWait and IdleConnection are the prefix’s own once a request has come there', async () => {
+    await using bench = await Bench.open({ headerWaitTimeout: 1000, idleConnectionTimeout: 2000 })
+    using unrouted = await bench.client('GET /2/x HTTP/1.1\r\n')
+    const served = async (): Promise<RawClient> => {
+      const client = await bench.client(GET)
+      bench.owner.respond((await bench.owner.request()).id, 'served')
+      await client.until('served')
+      return client
+    }
+    using slow = await served()
+    using idle = await served()
+    expect(idle.text).toContain('\r\nKeep-Alive: timeout=1\r\n')
+    slow.write('GET /2/x HTTP/1.1\r\n')
+    await Promise.all([slow.untilEnd(), idle.untilEnd()])
+    expect(bench.count('Timer_HeaderWait')).toBe(1)
+    expect(bench.count('Timer_ConnectionIdle')).toBe(1)
+    expect(unrouted.isClosed).toBe(false)
+  })
+
+  test.concurrent('a time of 0 is none at all', async () => {
+    const none = { headerWaitTimeout: 0, idleConnectionTimeout: 0 }
+    await using bench = await Bench.open({ entityBodyTimeout: 0, drainEntityBodyTimeout: 0 }, none)
+    await bench.owner.claim(`http://localhost:${bench.port}/other/`, { settings: { idleConnectionTimeout: 1000 } })
+    using silent = await bench.client('')
+    using head = await bench.client('GET /2/x HTTP/1.1\r\n')
+    using body = await bench.client(`POST /2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf`)
+    await bench.owner.request()
+    using rest = await bench.client(`POST /2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf`)
+    const { id } = await bench.owner.request()
+    bench.owner.send({ type: FRAME_DISCARD, id })
+    bench.owner.respond(id, 'enough')
+    await rest.until('enough')
+    expect(rest.text).toContain('\r\nConnection: keep-alive\r\nContent-Length: 6\r\n')
+    // By then a second has passed, and what counts from 0 is over.
+    using other = await bench.client('GET /other/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    bench.owner.respond((await bench.owner.request()).id, 'served')
+    await other.untilEnd()
+    for (const client of [silent, head, body, rest]) expect(client.isClosed).toBe(false)
+    expect(bench.fixture.broker.status().reasons).toEqual({ Timer_ConnectionIdle: 1 })
+  })
+
   test.concurrent('EntityBody ends a connection whose body stops coming, and the owner hears of it', async () => {
     await using bench = await Bench.open({ entityBodyTimeout: 1000 })
     using client = await bench.client(head('POST', '/2/x', 'Content-Length: 10') + 'half')
@@ -194,6 +235,47 @@ describe('sizes', () => {
     using client = await bench.client(request)
     bench.owner.respond((await bench.owner.request()).id, 'served')
     await client.until('served')
+  })
+
+  test.each<[what: string, target: string, fields: string[], answer: RegExp]>([
+    ['a field', '/2/x', [`A: ${'x'.repeat(98)}`], /^HTTP\/1\.1 431 .*FieldLength: /s],
+    ['a head', '/2/x', Array.from({ length: 20 }, () => 'A: 3456789'), /^HTTP\/1\.1 431 .*RequestLength: /s],
+    ['a request line', `/2/${'/x'.repeat(150)}`, [], /^HTTP\/1\.1 414 .*URL_Length: /s],
+    ['a segment', '/2/23456789012', [], /^HTTP\/1\.1 400 .*URL: /s],
+    ['segments', '/2/3/4/5/6', [], /^HTTP\/1\.1 400 .*URL: /s],
+  ])(
+    '%s beyond the limit of its prefix is refused there alone, and what follows is read as before',
+    async (_what, target, fields, answer) => {
+      const settings = { maxFieldLength: 100, maxRequestBytes: 250, urlSegmentMaxLength: 10, urlSegmentMaxCount: 4 }
+      await using bench = await Bench.open(settings)
+      await bench.owner.claim(`http://localhost:${bench.port}/`)
+      const body = 'GET /2/body HTTP/1.1\r\nHost: localhost\r\n\r\n'
+      const post = (path: string): string => head('POST', path, `Content-Length: ${body.length}`, ...fields) + body
+      using client = await bench.client(post(target) + GET)
+      const served = await bench.owner.request()
+      expect(served.head).toMatch(/^GET \/2\/x /)
+      bench.owner.respond(served.id, 'served')
+      await client.until('served')
+      expect(client.text).toMatch(answer)
+      client.write(post(target.replace('/2/', '/9/')))
+      const other = await bench.owner.request()
+      expect(other).toMatchObject({ head: expect.stringMatching(/^POST \/9\//) as string, body })
+    },
+  )
+
+  test('a prefix can not have more than the broker lets pass', async () => {
+    await using bench = await Bench.open({ maxFieldLength: 1000 }, { maxFieldLength: 100 })
+    using client = await bench.client(head('GET', '/2/x', `A: ${'x'.repeat(98)}`))
+    expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 431 .*FieldLength: /s)
+  })
+
+  test('0 is as much as there can be', async () => {
+    await using bench = await Bench.open({ maxRequestBytes: 0 }, { maxRequestBytes: 0, maxFieldLength: 0 })
+    using client = await bench.client(head('GET', '/2/x', `A: ${'x'.repeat(60_000)}`))
+    bench.owner.respond((await bench.owner.request()).id, 'served')
+    await client.until('served')
+    client.write(head('GET', '/2/x', `A: ${'x'.repeat(70_000)}`))
+    expect(await client.untilEnd()).toMatch(/RequestLength: /)
   })
 
   test.each([

@@ -72,7 +72,7 @@ export class QueueCache {
 
   /** The request under way whose response this one can wait for; null when there is none. */
   pendingFill(request: CacheRequest, now: number): Fill | null {
-    if (this.#fills.size === 0 || this.#isPassed(request.key, now)) return null
+    if (this.#fills.size === 0 || this.waitLimit === 0 || this.#isPassed(request.key, now)) return null
     const fill = this.#fills.get(this.#slotOf(request))
     return fill?.state === 'busy' ? fill : null
   }

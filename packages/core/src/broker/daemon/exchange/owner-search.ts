@@ -13,6 +13,7 @@ import type { HeadParser } from '../http1/head-parser.ts'
 import type { HeldRequest, OwnerClaim, RequestQueueEntry } from '../request-queue-entry.ts'
 import { MISS_AMBIGUOUS, MISS_BAD_HOST, MISS_HOST } from '../router.ts'
 import type { PortRoutes, RouteMiss } from '../router.ts'
+import { refusalOf } from './head-limits.ts'
 import {
   AMBIGUOUS_PATH,
   BAD_HOST,
@@ -110,6 +111,8 @@ export class OwnerSearch {
     if (typeof entry === 'number') return describeMiss(entry)
     const { maxBodySize } = entry.settings
     if (maxBodySize > 0 && head.contentLength > maxBodySize) return rejectOf(REJECT_BODY_TOO_LONG)
+    const refusal = entry.headLimits === null ? null : refusalOf(entry.headLimits, head, bytes)
+    if (refusal !== null) return refusal
     if (entry !== this.entry) this.visit(entry)
     const { maxConnections } = entry.settings
     if (maxConnections > 0 && entry.counts.connections > maxConnections) return TOO_MANY_CONNECTIONS

@@ -2,9 +2,9 @@ import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
 import { clock } from '../coarse-clock.ts'
 import type { ClientExchange } from './client-exchange.ts'
 
-/** Whether more than `limitMs` has passed since the second `since`. */
+/** Whether more than `limitMs`, if that is a limit at all, has passed since the second `since`. */
 export function hasPassed(limitMs: number, since: number): boolean {
-  return (clock.seconds - since) * 1000 > limitMs
+  return limitMs > 0 && (clock.seconds - since) * 1000 > limitMs
 }
 
 /**

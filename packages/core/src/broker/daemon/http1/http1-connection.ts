@@ -9,6 +9,7 @@ import { clock } from '../coarse-clock.ts'
 import type { ClientConnection, ClientHost } from '../exchange/client-host.ts'
 import type { ExchangeCarrier } from '../exchange/exchange-carrier.ts'
 import { ConnectionIds } from '../exchange/connection-ids.ts'
+import { limitHeads } from '../exchange/head-limits.ts'
 import { OwnerSearch, cachedAnswer } from '../exchange/owner-search.ts'
 import {
   APP_OFFLINE,
@@ -371,7 +372,7 @@ export class Http1Connection
       return start
     }
     this.#state = 'exchange'
-    this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings.maxBodySize, port !== undefined)
+    this.#exchange.begin(parser, isHeadRequest(parser, bytes), this.#search.settings, port !== undefined)
     if (claim === 'cached') {
       this.#exchange.answerFromCache(cachedAnswer)
       return bodyStart
@@ -398,12 +399,10 @@ export class Http1Connection
 
   #setLimits(port: PrivatePort | undefined): void {
     const { limits } = this.#host
-    const isShared = port === undefined
-    parser.isRoutedByPort = !isShared
-    parser.maxHeadBytes = port?.limits.maxHeaderBytes || limits.maxRequestBytes
-    parser.maxFieldBytes = isShared ? limits.maxFieldLength : 0
-    parser.maxSegmentBytes = isShared ? limits.urlSegmentMaxLength : 0
-    parser.maxSegments = isShared ? limits.urlSegmentMaxCount : 0
+    parser.isRoutedByPort = port !== undefined
+    if (port === undefined) return limitHeads(parser, limits)
+    const maxRequestBytes = port.limits.maxHeaderBytes || limits.maxRequestBytes
+    limitHeads(parser, { maxRequestBytes, maxFieldLength: 0, urlSegmentMaxLength: 0, urlSegmentMaxCount: 0 })
   }
 
   /** What waits here is not going to be served. */
@@ -472,17 +471,21 @@ export class Http1Connection
 
   /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */
   #timer(): Reason | '' | null {
-    const { headerWaitTimeout, idleConnectionTimeout } = this.#host.limits
+    const { limits } = this.#host
+    const { settings } = this.#search
     const since = this.#lastActivity
     switch (this.#state) {
       case 'head':
         if (this.#pending === null) {
           if (this.#isLeaving && hasPassed(LEAVING_IDLE_MS, since)) return ''
-          return hasPassed(idleConnectionTimeout, since) ? 'Timer_ConnectionIdle' : null
+          const idleTimeout = settings.idleConnectionTimeout ?? limits.idleConnectionTimeout
+          return hasPassed(idleTimeout, since) ? 'Timer_ConnectionIdle' : null
         }
-        return hasPassed(headerWaitTimeout, this.#headStart) ? 'Timer_HeaderWait' : null
+        return hasPassed(settings.headerWaitTimeout ?? limits.headerWaitTimeout, this.#headStart)
+          ? 'Timer_HeaderWait'
+          : null
       case 'exchange':
-        return isBodyLate(this.#exchange, this.#search.settings, since, this.#isPaused) ? 'Timer_EntityBody' : null
+        return isBodyLate(this.#exchange, settings, since, this.#isPaused) ? 'Timer_EntityBody' : null
       case 'closing':
         return hasPassed(LINGER_MS, since) ? '' : null
       default:

@@ -1,3 +1,4 @@
+import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
 import { DISCONNECT_RESET, FRAME_BODY } from '../../protocol/frames.ts'
 import { MAX_BODY_FRAME_BYTES } from '../../protocol/limits.ts'
@@ -19,9 +20,12 @@ export class Http1Exchange extends ClientExchange {
   declare protected readonly response: ResponseFramer
   /** The owner answers what could not be read. */
   #isRefusal = false
+  readonly #idleTimeout: number
 
-  constructor(connection: EngineConnection, carrier: ExchangeCarrier, idleTimeoutMs: number) {
-    super(new ResponseFramer(connection, idleTimeoutMs), carrier)
+  /** @param idleTimeout - how long the connection may stay idle where a prefix does not say; milliseconds, 0 for no limit */
+  constructor(connection: EngineConnection, carrier: ExchangeCarrier, idleTimeout: number) {
+    super(new ResponseFramer(connection), carrier)
+    this.#idleTimeout = idleTimeout
   }
 
   get isBodyComplete(): boolean {
@@ -40,14 +44,15 @@ export class Http1Exchange extends ClientExchange {
   /**
    * Begins with the request that the parser has just read.
    *
-   * @param maxBodySize - bytes of the entity body, 0 for no limit
+   * @param settings - of its prefix
    */
-  begin(head: HeadParser, isHead: boolean, maxBodySize: number, isOnPrivatePort: boolean): void {
+  begin(head: HeadParser, isHead: boolean, settings: CompleteQueueSettings, isOnPrivatePort: boolean): void {
     this.isOwnersConnection = isOnPrivatePort
     this.body.reset(head)
+    this.response.idleTimeout = settings.idleConnectionTimeout ?? this.#idleTimeout
     this.response.reset(isHead, head.minor, head.isKeepAlive)
     this.#isRefusal = false
-    this.open(head.isUpgrade, head.expect === 1, maxBodySize)
+    this.open(head.isUpgrade, head.expect === 1, settings.maxBodySize)
   }
 
   /**

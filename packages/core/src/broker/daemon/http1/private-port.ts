@@ -30,9 +30,8 @@ export function isTooSlow(
   isHeadAwaited: boolean,
   isBodyAwaited: boolean,
 ): boolean {
-  const isOver = (limit: number): boolean => limit > 0 && hasPassed(limit, since)
-  if (isHeadAwaited) return isOver(limits.headersTimeout) || isOver(limits.requestTimeout)
-  return isBodyAwaited && isOver(limits.requestTimeout)
+  if (isHeadAwaited) return hasPassed(limits.headersTimeout, since) || hasPassed(limits.requestTimeout, since)
+  return isBodyAwaited && hasPassed(limits.requestTimeout, since)
 }
 
 /** Tells the owner what is wrong with a request, so that it can answer. */

@@ -30,14 +30,20 @@ export class ResponseFramer implements ResponseWriter {
   #isHead = false
   #minor: 0 | 1 = 1
   readonly #connection: EngineConnection
-  readonly #keepAlive: string
+  #idleTimeout = 0
+  #keepAlive = CONNECTION_KEEP_ALIVE
 
-  /** @param idleTimeoutMs - how long the connection may stay idle; clients are told a little less */
-  constructor(connection: EngineConnection, idleTimeoutMs: number) {
+  constructor(connection: EngineConnection) {
     this.#connection = connection
+  }
+
+  /** How long the connection may stay idle, milliseconds, 0 for no limit; clients are told a little less. */
+  set idleTimeout(milliseconds: number) {
+    if (milliseconds === this.#idleTimeout) return
+    this.#idleTimeout = milliseconds
     // Clients that honour the hint stop using the connection before it is closed under them.
-    const seconds = Math.max(1, Math.floor(idleTimeoutMs / 1000) - 1)
-    this.#keepAlive = `${CONNECTION_KEEP_ALIVE}Keep-Alive: timeout=${seconds}\r\n`
+    const seconds = Math.max(1, Math.floor(milliseconds / 1000) - 1)
+    this.#keepAlive = CONNECTION_KEEP_ALIVE + (milliseconds === 0 ? '' : `Keep-Alive: timeout=${seconds}\r\n`)
   }
 
   /** Begins the response to a new request. */

@@ -56,6 +56,8 @@ export class Http2Connection implements ClientConnection, StreamHome {
   readonly #visits = new EntryVisits()
   /** When the last stream ended, seconds. */
   #idleSince = clock.seconds
+  /** How long it may be idle; milliseconds, 0 for no limit. */
+  #idleTimeout: number
   #isClosing = false
   /** When something was last sent or received, and when the client was asked whether it is there, -1 while it is not; seconds. */
   #lastTraffic = clock.seconds
@@ -70,6 +72,7 @@ export class Http2Connection implements ClientConnection, StreamHome {
     this.localPort = facts.localPort
     this.tls = facts.tls
     this.host = host
+    this.#idleTimeout = host.limits.idleConnectionTimeout
     this.#routes = routes
     this.#socket = socket
     this.#isMisdirected = host.misdirection(this)
@@ -111,7 +114,7 @@ export class Http2Connection implements ClientConnection, StreamHome {
     if (this.#carriers.size > 0) return this.#checkSilence()
     if (this.#isClosing) {
       if (hasPassed(LINGER_MS, this.#idleSince)) this.#socket.destroy()
-    } else if (hasPassed(this.host.limits.idleConnectionTimeout, this.#idleSince)) {
+    } else if (hasPassed(this.#idleTimeout, this.#idleSince)) {
       this.host.count('Timer_ConnectionIdle')
       this.#close()
     }
@@ -137,7 +140,10 @@ export class Http2Connection implements ClientConnection, StreamHome {
 
   onStreamClosed(carrier: StreamCarrier, isClean: boolean): void {
     this.#carriers.delete(carrier)
-    if (this.#carriers.size === 0) this.#idleSince = clock.seconds
+    if (this.#carriers.size === 0) {
+      this.#idleSince = clock.seconds
+      this.#idleTimeout = carrier.idleTimeout ?? this.host.limits.idleConnectionTimeout
+    }
     if (isClean && !this.#session.destroyed) this.#idle.push(carrier)
     else carrier.close()
   }

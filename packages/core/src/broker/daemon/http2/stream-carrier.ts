@@ -7,6 +7,7 @@ import { clock } from '../coarse-clock.ts'
 import type { ClientHost } from '../exchange/client-host.ts'
 import { ConnectionIds } from '../exchange/connection-ids.ts'
 import type { ExchangeCarrier } from '../exchange/exchange-carrier.ts'
+import { limitHeads } from '../exchange/head-limits.ts'
 import { cachedAnswer } from '../exchange/owner-search.ts'
 import {
   APP_OFFLINE,
@@ -107,6 +108,11 @@ export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, Held
   /** Bytes of the body that have come and wait to be read. */
   get bufferedBytes(): number {
     return this.#stream?.readableLength ?? 0
+  }
+
+  /** What the prefix of the last request says of idle connections. */
+  get idleTimeout(): number | undefined {
+    return this.#search.settings.idleConnectionTimeout
   }
 
   /** The owner that had the last request. */
@@ -346,11 +352,7 @@ export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, Held
 
   /** Parses the request; returns the end of its head, or what the parser says of it. */
   #read(): number {
-    const { limits } = this.#home.host
-    parser.maxHeadBytes = limits.maxRequestBytes
-    parser.maxFieldBytes = limits.maxFieldLength
-    parser.maxSegmentBytes = limits.urlSegmentMaxLength
-    parser.maxSegments = limits.urlSegmentMaxCount
+    limitHeads(parser, this.#home.host.limits)
     return parser.parse(headBytes, 0, headBytes.write(this.#text, 'latin1'))
   }
 

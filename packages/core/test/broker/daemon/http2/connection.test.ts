@@ -96,6 +96,31 @@ test.each([
   },
 )
 
+test('what a prefix says of heads and of idle connections holds for streams', async () => {
+  await using site = await Http2Site.open()
+  const limits = { maxFieldLength: 100, maxRequestBytes: 400, urlSegmentMaxLength: 10, urlSegmentMaxCount: 4 }
+  const settings = { ...limits, idleConnectionTimeout: 1000 }
+  await site.serve('/2/', (_request, response) => response.end('ok'), settings)
+  await site.serve('/3/', (_request, response) => response.end('ok'))
+  const client = await site.client()
+  for (const [path, fields, status, reason] of [
+    ['', { 'x-a': 'a'.repeat(98) }, 431, 'FieldLength'],
+    ['', Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x-${i}`, 'b'.repeat(50)])), 431, 'RequestLength'],
+    ['x/'.repeat(240), {}, 414, 'URL_Length'],
+    ['23456789012', {}, 400, 'URL'],
+    ['3/4/5/6', {}, 400, 'URL'],
+  ] as const) {
+    const refused = await client.fetch({ ':path': `/2/${path}`, ...fields })
+    expect(refused.status).toBe(status)
+    expect(refused.text).toMatch(new RegExp(`^${reason}: `))
+    expect((await client.fetch({ ':path': `/3/${path}`, ...fields })).text).toBe('ok')
+  }
+  const goaway = once(client.session, 'goaway')
+  expect((await client.fetch({ ':path': '/2/' })).text).toBe('ok')
+  await goaway
+  expect(site.count('Timer_ConnectionIdle')).toBe(1)
+})
+
 test('a body that turns out too long is refused, and its app sees the client gone', async () => {
   await using site = await Http2Site.open()
   let isAborted = false

@@ -60,7 +60,10 @@ describe('options', () => {
     [['--node', ''], '--node needs a value.'],
     [['--json', ''], '--json needs a value.'],
     [['--more'], '--more needs --json FILE'],
-    [['--scenario', 'mix,idle', '--json', 'out.json'], '--json out.json is one file for 2 scenarios: name a directory.'],
+    [
+      ['--scenario', 'mix,idle', '--json', 'out.json'],
+      '--json out.json is one file for 2 scenarios: name a directory.',
+    ],
     [['--round', '2'], "Unknown option '--round'"],
     [['--json'], '--json'],
     [['now'], 'now'],

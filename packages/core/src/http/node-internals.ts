@@ -55,6 +55,8 @@ export interface ServerResponseInternals {
   _maxRequestsPerSocket: number
   maxRequestsOnConnectionReached: boolean
   _eventsCount: number
+  /** Bytes that wait for the response's turn. */
+  outputSize: number
   finished: boolean
   destroyed: boolean
   _storeHeader(firstLine: string, headers: unknown): void

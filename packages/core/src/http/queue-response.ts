@@ -40,6 +40,8 @@ class ResponseState {
   turnBytes = 0
   /** The queue has no room; it will say when it has. */
   isFull = false
+  /** What is sent waits here while an earlier response of the connection is under way; null when it is this one's turn. */
+  held: (() => void)[] | null = null
 
   constructor(exchange: Exchange, onEnded: (response: QueueResponse) => void) {
     this.exchange = exchange
@@ -71,6 +73,25 @@ export function bindResponse(
   bound._finish = finish
   bound.end = end as QueueResponse['end']
   return bound
+}
+
+/** An earlier response of the connection is still under way: what the app sends waits, as node:http lets it wait. */
+export function holdResponse(response: QueueResponse): void {
+  response[kState].held = []
+}
+
+/** It is the response's turn: sends what has waited. */
+export function takeTurn(response: QueueResponse): void {
+  const state = response[kState]
+  const { held } = state
+  state.held = null
+  response.outputSize = 0
+  for (const piece of held ?? []) piece()
+  if (response.finished) finish.call(response)
+}
+
+export function exchangeOf(response: QueueResponse): Exchange {
+  return response[kState].exchange
 }
 
 /** The queue has room again, or has taken the last piece. */
@@ -140,6 +161,7 @@ function send(
   callback?: (() => void) | null,
 ): boolean {
   const state = this[kState]
+  if (state.held !== null) this.outputSize += data.length
   if (state.isEnding) {
     if (data.length > 0) {
       state.chunk = data
@@ -150,6 +172,10 @@ function send(
     return true
   }
   if (this.destroyed) return false
+  if (state.held !== null) {
+    state.held.push(() => send.call(this, data, encoding, callback))
+    return this.outputSize < (this as unknown as ServerResponse).writableHighWaterMark
+  }
   const { exchange } = state
   const chunk = data.length > 0 ? data : null
   let hasRoom = true
@@ -180,6 +206,10 @@ function writeRaw(
   callback?: (() => void) | null,
 ): boolean {
   const state = this[kState]
+  if (state.held !== null) {
+    state.held.push(() => writeRaw.call(this, data, encoding, callback))
+    return true
+  }
   const written = typeof encoding === 'function' ? encoding : callback
   const text = state.rawHead + String(data)
   if (text.length > MAX_HEAD_BYTES) throw tooLarge()

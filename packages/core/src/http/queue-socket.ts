@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
 import { emitClientError } from './client-error.ts'
+import type { QueueResponse } from './queue-response.ts'
 import { RawResponse } from './raw-response.ts'
 import { describeTls } from './tls-members.ts'
 
@@ -49,6 +50,8 @@ export class QueueSocket extends Duplex {
   requestCount = 0
   /** The exchange under way. */
   exchange: Exchange | null = null
+  /** Responses to requests behind it, which wait for their turn; null until the first one does. */
+  outgoing: QueueResponse[] | null = null
   readonly #onClosed: OnSocketClosed
   #raw: RawResponse | null = null
   #isOpaque = false

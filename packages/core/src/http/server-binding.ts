@@ -17,7 +17,15 @@ import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody, showVersion } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
-import { bindResponse, emitFinish, isWatched, onResponseWritable } from './queue-response.ts'
+import {
+  bindResponse,
+  emitFinish,
+  exchangeOf,
+  holdResponse,
+  isWatched,
+  onResponseWritable,
+  takeTurn,
+} from './queue-response.ts'
 import type { QueueResponse } from './queue-response.ts'
 import type { QueueSocket } from './queue-socket.ts'
 import { rethrowLater } from './rethrow-later.ts'
@@ -115,7 +123,8 @@ export class ServerBinding implements ExchangeListener {
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
     noteArrival(request, exchange.receivedAt)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
-    socket.exchange = exchange
+    // Requests that leave HTTP come alone.
+    if (socket._httpMessage === null || exchange.isUpgrade) socket.exchange = exchange
     if (exchange.method === 'CONNECT') return this.#connect(exchange, socket, request)
     if (exchange.isUpgrade && server.listenerCount('upgrade') > 0) return this.#upgrade(exchange, socket, request)
     const native = newResponse(this.#Response, request, this.#responseOptions)
@@ -124,9 +133,12 @@ export class ServerBinding implements ExchangeListener {
     if (exchange.majorVersion > 1) showVersion(request, exchange.majorVersion)
     this.#announceLimits(native as unknown as ServerResponse & ServerResponseInternals, socket)
     const response = bindResponse(native, exchange, this.#onResponseEnded)
-    ;(response as unknown as { socket: unknown }).socket = socket
-    socket._httpMessage = native
     exchange.context = { socket, request, response } satisfies Transaction
+    if (socket._httpMessage === null) assignSocket(native, socket)
+    else {
+      holdResponse(response)
+      ;(socket.outgoing ??= []).push(response)
+    }
     if (onRequestStart.hasSubscribers) {
       onRequestStart.publish({ request, response: native, socket, server })
     }
@@ -350,24 +362,41 @@ export class ServerBinding implements ExchangeListener {
     dumpUnread(request)
     socket._httpMessage = null
     socket.exchange = null
-    // What this request's handler has set is not the next one's.
-    const idleTimeout = this.#isPrivate ? this.#server.keepAliveTimeout : 0
-    if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     ;(native as unknown as { socket: unknown }).socket = null
     if (native._eventsCount > 0) process.nextTick(emitClose, native)
     else emitClose(native)
+    const next = native._last ? undefined : socket.outgoing?.shift()
+    if (next !== undefined) return this.#goOnWith(next, socket)
+    // What this request's handler has set is not the next one's.
+    const idleTimeout = this.#isPrivate ? this.#server.keepAliveTimeout : 0
+    if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     this.#sockets.onIdle(socket)
+  }
+
+  /** The response to the next request, which had come already, may leave. */
+  #goOnWith(response: QueueResponse, socket: QueueSocket): void {
+    const native = response as unknown as ServerResponse & ServerResponseInternals
+    socket.exchange = exchangeOf(response)
+    assignSocket(native, socket)
+    native.emit('socket', socket)
+    takeTurn(response)
   }
 
   /** A socket has been closed, by the client, the app or the end of the server. */
   #afterClose(socket: QueueSocket): void {
     this.#sockets.delete(socket)
     const response = socket._httpMessage as (ServerResponse & ServerResponseInternals) | null
+    const { outgoing } = socket
     socket._httpMessage = null
     socket.exchange = null
+    socket.outgoing = null
     if (response !== null) {
       abort(response.req as QueueRequest)
       emitClose(response)
+    }
+    for (const waiting of outgoing ?? []) {
+      exchangeOf(waiting).cancel()
+      abort((waiting as unknown as ServerResponse).req as QueueRequest)
     }
     this.#server._emitCloseIfDrained()
   }
@@ -391,6 +420,11 @@ function receive(socket: QueueSocket, chunk: Buffer): void {
 /** The second parameter is not in @types/node 20. */
 function newResponse(Response: typeof ServerResponse, request: IncomingMessage, options: unknown): ServerResponse {
   return new (Response as unknown as new (...args: unknown[]) => ServerResponse)(request, options)
+}
+
+function assignSocket(response: ServerResponse, socket: QueueSocket): void {
+  ;(response as unknown as { socket: unknown }).socket = socket
+  socket._httpMessage = response
 }
 
 function abort(request: QueueRequest): void {

@@ -55,6 +55,8 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
 
   /** No other owner answers on this connection. */
   protected isOwnersConnection = false
+  /** The responses to earlier requests of the connection are complete. */
+  protected isItsTurn = true
 
   /** Whether the rest of the entity body is still read when the response is done. */
   protected abstract get isRestAwaited(): boolean
@@ -125,6 +127,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
 
   onInformational(status: number, bytes: Buffer, fieldsStart: number, fieldsEnd: number): void {
     if (status < 100 || status > 199 || status === 101) throw broken(`status ${status} is not informational`)
+    if (!this.isItsTurn) throw outOfTurn()
     if (!areSafeFields(bytes, fieldsStart, fieldsEnd)) throw broken('an informational response has unsafe fields')
     if (status === 100) this.isAwaitingContinue = false
     // A client that does not read gets no more of what no window bounds.
@@ -152,6 +155,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (!isSafeReason(bytes, reasonStart, fieldsStart)) throw broken('a response has an unsafe reason phrase')
     const isLast = (flags & FLAG_END) !== 0
     if (this.state === 'broken') return this.#drop(isLast)
+    if (!this.isItsTurn) throw outOfTurn()
     if (this.isOwnerDone || this.response.hasHead) throw broken('a second RESPONSE for one exchange')
     if ((flags & RESPONSE_FLAG_RAW) !== 0) return this.goRaw(bytes, bodyStart, end, isLast)
     const reason = reasonStart === fieldsStart ? '' : latin1(bytes, reasonStart, fieldsStart)
@@ -215,7 +219,8 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.owner = null
     this.isOwnerDone = true
     if (this.state === 'broken' || this.state === 'idle') return
-    if (this.#isResponseDone) {
+    if (!this.isItsTurn) this.state = 'broken'
+    else if (this.#isResponseDone) {
       // Only the rest of the entity body was still on its way to the owner.
       this.isDiscarding = true
     } else if (this.state === 'opaque' || this.response.hasHead) {
@@ -314,4 +319,8 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.#consumed += bytes
     if (this.#responseWindow < 0) throw broken('more of a response body than was granted')
   }
+}
+
+function outOfTurn(): Error {
+  return broken('a response before that to an earlier request of the connection is complete')
 }

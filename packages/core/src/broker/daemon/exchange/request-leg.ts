@@ -41,6 +41,11 @@ export abstract class RequestLeg {
     return this.state === 'open' && !this.isBodyComplete && !this.isAwaitingContinue
   }
 
+  /** Whether more of the body can be passed on, or dropped. */
+  get takesBody(): boolean {
+    return this.isDiscarding || (this.bodyCredit > 0 && this.owner?.isFull !== true)
+  }
+
   /** @param maxBodySize - bytes of the entity body, 0 for no limit */
   protected openRequest(expectsContinue: boolean, maxBodySize: number): void {
     this.state = 'open'
@@ -88,7 +93,7 @@ export abstract class RequestLeg {
 
   /** The owner takes more again. */
   onOwnerDrained(): void {
-    if (this.bodyCredit > 0 && this.owner?.isFull !== true) this.carrier.resumeReading()
+    if (this.takesBody) this.carrier.resumeReading()
   }
 
   onDiscardBody(): void {

@@ -7,6 +7,14 @@ const IDEMPOTENT_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'D
 /** RFC 9110 section 9.2.1. */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
+/** Those that everybody knows: RFC 9110 without CONNECT, and RFC 5789. */
+const COMMON_METHODS = new Set([...IDEMPOTENT_METHODS, 'POST', 'PATCH'])
+
+/** Whether no server takes the method for an error. */
+export function isCommon({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
+  return COMMON_METHODS.has(latin1(bytes, headStart, methodEnd))
+}
+
 /** Whether the client asks for no change of anything. */
 export function isSafe({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
   return SAFE_METHODS.has(latin1(bytes, headStart, methodEnd))

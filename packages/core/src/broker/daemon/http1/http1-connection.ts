@@ -33,6 +33,7 @@ import { HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { announceAccepted, isTooSlow } from './private-port.ts'
 import type { PrivatePort } from './private-port.ts'
+import { Pipeline } from './pipeline.ts'
 import type { Reason } from '../exchange/reasons.ts'
 
 /** What HTTP/1.1 connections need of the broker besides. */
@@ -57,7 +58,7 @@ const parser = new HeadParser()
 
 /**
  * The server's side of one HTTP/1.1 connection: takes requests off the wire, one at a time, and finds the owner of each.
- * Requests that a client pipelines wait here until the response before them is complete.
+ * Requests that a client pipelines wait here until the response before them is complete; on a private port, at their owner.
  *
  * head ──request──▶ exchange ──response and entity body complete──▶ head
  *  │▲                │ └──101 with the opaque flag──▶ opaque
@@ -97,7 +98,10 @@ export class Http1Connection
   #isShutDown = false
   readonly #connection: EngineConnection
   readonly #host: Http1Host
-  readonly #exchange: Http1Exchange
+  /** The request whose turn it is to be answered. */
+  #exchange: Http1Exchange
+  /** What came behind it on a private port; made when something does. */
+  #pipeline: Pipeline | null = null
   readonly #ids = new ConnectionIds(this)
 
   constructor(connection: EngineConnection, routes: PortRoutes<RequestQueueEntry>, host: Http1Host) {
@@ -109,7 +113,7 @@ export class Http1Connection
     this.localPort = connection.localPort
     this.tls = connection.tls
     this.#search = new OwnerSearch(routes, connection.localAddress, host.misdirection(this), connection.tls)
-    this.#exchange = new Http1Exchange(connection, this, host.limits.idleConnectionTimeout)
+    this.#exchange = this.#newExchange()
   }
 
   /** Begins: on a private port the owner hears of it. */
@@ -126,12 +130,10 @@ export class Http1Connection
     const pending = this.#pending
     if (pending === null) return this.#take(bytes, start, end)
     pending.append(bytes, start, end)
-    if (this.#state !== 'head') {
-      if (pending.length > MAX_PENDING_BYTES) this.pauseReading()
-    } else if (bytes.subarray(start, end).includes(10) || pending.length > LONG_HEAD_BYTES) {
-      // Only a line feed can complete a head; without one there is nothing new to parse but its length.
-      this.#takePending()
-    }
+    const isNext = this.#state === 'head' || (this.#state === 'exchange' && this.#pipeline?.isBlocked === false)
+    // Only a line feed can complete a head; without one there is nothing new to parse but its length.
+    if (isNext && (bytes.subarray(start, end).includes(10) || pending.length > LONG_HEAD_BYTES)) this.#takePending()
+    if (this.#state !== 'head' && (this.#pending?.length ?? 0) > MAX_PENDING_BYTES) this.pauseReading()
   }
 
   onEnd(): void {
@@ -141,6 +143,7 @@ export class Http1Connection
     if (this.#state === 'held' || this.#state === 'full') return
     if (this.#state === 'closing') return this.#connection.end()
     this.#exchange.onClientGone(DISCONNECT_END)
+    this.#pipeline?.onClientGone(DISCONNECT_END)
   }
 
   onDrain(): void {
@@ -153,6 +156,7 @@ export class Http1Connection
     this.#search.close(this, this.#state === 'held')
     this.#state = 'closed'
     this.#exchange.onClientGone(DISCONNECT_RESET)
+    this.#pipeline?.onClientGone(DISCONNECT_RESET)
     this.#ids.close()
     this.#host.onConnectionClosed(this)
   }
@@ -177,7 +181,7 @@ export class Http1Connection
     // Said in the middle of a head: that request is under way.
     if (this.#isTaking) this.#isShutDown = true
     else if (this.#state === 'head' || this.#state === 'full') this.#close()
-    else if (this.#state === 'exchange') this.#exchange.endAfterResponse()
+    else if (this.#state === 'exchange') this.#last.endAfterResponse()
     else if (this.#state === 'held') {
       this.#turnAway(APP_SHUTDOWN)
       this.shutdown()
@@ -217,7 +221,7 @@ export class Http1Connection
   }
 
   get isAtEnd(): boolean {
-    return this.#hasEnded && this.#pending === null && !this.#isTaking
+    return this.#hasEnded && this.#pending === null && !this.#isTaking && this.#pipeline?.isEmpty !== false
   }
 
   takeBack(): boolean {
@@ -244,8 +248,10 @@ export class Http1Connection
     this.#wasTakenBack = false
     this.#retained.clear()
     if (!isPersistent) return this.#close()
-    this.#state = 'head'
     this.#hasServed = true
+    const next = this.#pipeline?.next()
+    if (next !== undefined) return this.#goOnWith(next)
+    this.#state = 'head'
     this.#headStart = clock.seconds
     if (this.#isTaking) return
     if (this.#pending !== null) this.#takePending()
@@ -253,8 +259,18 @@ export class Http1Connection
     this.resumeReading()
   }
 
+  /** Another request of the connection has been handed over already, and is to be answered now. */
+  #goOnWith(next: Http1Exchange): void {
+    this.#exchange = next
+    // Its owner has gone meanwhile.
+    if (next.state !== 'open') return this.#close()
+    if (!this.#isTaking) this.#takePending()
+    this.resumeReading()
+  }
+
   onOpaque(): void {
     this.#state = 'opaque'
+    this.#pipeline?.abandon()
     this.#retained.clear()
     this.#takePending()
     this.resumeReading()
@@ -292,6 +308,8 @@ export class Http1Connection
 
   resumeReading(): void {
     if (!this.#isPaused || (this.#pending !== null && this.#pending.length > MAX_PENDING_BYTES)) return
+    const last = this.#pipeline?.last
+    if (last !== undefined && !last.body.isComplete && !last.takesBody) return
     this.#isPaused = false
     this.#lastActivity = clock.seconds
     this.#connection.resume()
@@ -335,8 +353,9 @@ export class Http1Connection
         this.#state = 'full'
         return start
       case 'exchange': {
-        if (this.#exchange.body.isComplete) return start
-        const next = this.#exchange.takeBody(bytes, start, end)
+        const exchange = this.#last
+        if (exchange.body.isComplete) return this.#takeBehind(bytes, start, end)
+        const next = exchange.takeBody(bytes, start, end)
         if (next >= 0) {
           this.#retained.append(bytes, start, next)
           return next
@@ -397,6 +416,36 @@ export class Http1Connection
     return next
   }
 
+  /** Hands over a request behind one that is being answered; returns `start` when it has to wait here for its turn. */
+  #takeBehind(bytes: Buffer, start: number, end: number): number {
+    this.#host.refresh()
+    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    if (port === undefined) return start
+    const pipeline = (this.#pipeline ??= new Pipeline(() => this.#newExchange()))
+    const { claim } = port
+    pipeline.isBlocked = !this.#last.isFollowed || this.#isShutDown || this.#hasEnded || claim.peer !== this.#lastOwner
+    if (pipeline.isBlocked || this.#connection.isFull) return start
+    this.#setLimits(port)
+    const bodyStart = parser.parse(bytes, start, end)
+    if (bodyStart === 0) return start
+    const connectionId = bodyStart < 0 ? -1 : this.#ids.announce(claim.peer)
+    const next = connectionId === -1 ? -1 : pipeline.add(claim, connectionId, parser, bytes, bodyStart, end)
+    pipeline.isBlocked = next === -1
+    if (pipeline.isBlocked) return start
+    claim.entry.requests++
+    if (this.#isLeaving && next === end) this.#last.endAfterResponse()
+    return next
+  }
+
+  /** The request that came last, of those under way. */
+  get #last(): Http1Exchange {
+    return this.#pipeline?.last ?? this.#exchange
+  }
+
+  #newExchange(): Http1Exchange {
+    return new Http1Exchange(this.#connection, this, this.#host.limits.idleConnectionTimeout)
+  }
+
   #setLimits(port: PrivatePort | undefined): void {
     const { limits } = this.#host
     parser.isRoutedByPort = port !== undefined
@@ -424,8 +473,10 @@ export class Http1Connection
 
   #refuse(code: number, bytes: Buffer, start: number, end: number): void {
     const port = this.#host.privatePort(this.localPort, this.localAddress)
-    if (port !== undefined && this.#delegate(port, code, bytes, start, end)) return
-    if (!this.#exchange.canRefuse) {
+    // Before earlier requests have been answered there is nothing that the client could take for the answer.
+    const isBehind = this.#pipeline?.isEmpty === false
+    if (!isBehind && port !== undefined && this.#delegate(port, code, bytes, start, end)) return
+    if (isBehind || !this.#exchange.canRefuse) {
       this.count(rejectOf(code).reason)
       this.#exchange.onClientGone(DISCONNECT_RESET)
       return this.onExchangeBroken()
@@ -456,7 +507,7 @@ export class Http1Connection
 
   #isTooSlowFor({ limits }: PrivatePort): boolean {
     const isHeadAwaited = this.#state === 'head' && (this.#pending !== null || !this.#hasServed)
-    const isBodyAwaited = this.#state === 'exchange' && this.#exchange.isAwaitingBody
+    const isBodyAwaited = this.#state === 'exchange' && this.#last.isAwaitingBody
     // Of a connection's first request the connection's own first moment counts.
     return isTooSlow(limits, this.#hasServed ? this.#headStart : this.#openedAt, isHeadAwaited, isBodyAwaited)
   }
@@ -465,6 +516,7 @@ export class Http1Connection
   #close(): void {
     this.#state = 'closing'
     this.#pending = null
+    this.#pipeline?.abandon()
     this.#connection.end()
     this.resumeReading()
   }
@@ -485,7 +537,7 @@ export class Http1Connection
           ? 'Timer_HeaderWait'
           : null
       case 'exchange':
-        return isBodyLate(this.#exchange, settings, since, this.#isPaused) ? 'Timer_EntityBody' : null
+        return isBodyLate(this.#last, settings, since, this.#isPaused) ? 'Timer_EntityBody' : null
       case 'closing':
         return hasPassed(LINGER_MS, since) ? '' : null
       default:

@@ -1,4 +1,5 @@
 import type { CompleteQueueSettings } from '../../../base/queue-settings.ts'
+import { DEFAULT_QUEUE_SETTINGS } from '../../../base/queue-settings.ts'
 import type { EngineConnection } from '../../engine/engine.ts'
 import { DISCONNECT_RESET, FRAME_BODY } from '../../protocol/frames.ts'
 import { MAX_BODY_FRAME_BYTES } from '../../protocol/limits.ts'
@@ -6,6 +7,7 @@ import { ClientExchange } from '../exchange/client-exchange.ts'
 import type { ExchangeCarrier } from '../exchange/exchange-carrier.ts'
 import { REJECT_BODY_TOO_LONG } from '../exchange/reject.ts'
 import type { Reject } from '../exchange/reject.ts'
+import { isHeadRequest } from '../exchange/request-method.ts'
 import { writeRequestFrame } from '../exchange/request-frame.ts'
 import type { OwnerClaim } from '../request-queue-entry.ts'
 import type { HeadParser } from './head-parser.ts'
@@ -14,12 +16,14 @@ import type { PrivatePort } from './private-port.ts'
 import { BODY_END, BODY_MORE, RequestBody } from './request-body.ts'
 import { ResponseFramer } from './response-framer.ts'
 
-/** The exchange of an HTTP/1.1 connection, which has one at a time: one object serves them all in turn. */
+/** An exchange of an HTTP/1.1 connection. Where it has one at a time, one object serves them all in turn. */
 export class Http1Exchange extends ClientExchange {
   readonly body = new RequestBody()
   declare protected readonly response: ResponseFramer
   /** The owner answers what could not be read. */
   #isRefusal = false
+  /** What follows may be no request: the client wants to leave HTTP. */
+  #mayLeaveHttp = false
   readonly #idleTimeout: number
 
   /** @param idleTimeout - how long the connection may stay idle where a prefix does not say; milliseconds, 0 for no limit */
@@ -48,11 +52,28 @@ export class Http1Exchange extends ClientExchange {
    */
   begin(head: HeadParser, isHead: boolean, settings: CompleteQueueSettings, isOnPrivatePort: boolean): void {
     this.isOwnersConnection = isOnPrivatePort
+    this.#mayLeaveHttp = head.isUpgrade
     this.body.reset(head)
     this.response.idleTimeout = settings.idleConnectionTimeout ?? this.#idleTimeout
     this.response.reset(isHead, head.minor, head.isKeepAlive)
     this.#isRefusal = false
     this.open(head.isUpgrade, head.expect === 1, settings.maxBodySize)
+  }
+
+  /** Begins with a request that has come behind others of its connection, on a private port. */
+  beginBehind(head: HeadParser, bytes: Buffer): void {
+    this.begin(head, isHeadRequest(head, bytes), DEFAULT_QUEUE_SETTINGS, true)
+    this.isItsTurn = false
+  }
+
+  /** The responses before its own are complete. */
+  takeTurn(): void {
+    this.isItsTurn = true
+  }
+
+  /** What the client sends now is its next request, and will be answered. */
+  get isFollowed(): boolean {
+    return this.state === 'open' && this.body.isComplete && this.response.isPersistent && !this.#mayLeaveHttp
   }
 
   /**

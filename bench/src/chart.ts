@@ -1,3 +1,4 @@
+import type { Spread } from '@httpsys/core/measure'
 import type { ReportLine } from './report.ts'
 import type { Results } from './results-file.ts'
 
@@ -6,24 +7,26 @@ const ROW_HEIGHT = 34
 const LABEL_WIDTH = 270
 const BAR_WIDTH = 420
 
-/** A table in Markdown of the first metric and the ratios. */
+/** A table in Markdown: the first metric, its parts, the slowest requests where they were timed, and the ratios. */
 export function markdownOf({ metrics, references }: Results, lines: readonly ReportLine[]): string {
   const [metric] = metrics
   if (metric === undefined) throw new RangeError('Results without a metric')
+  const slowest = metrics.find(({ key }) => key === SLOWEST)
+  const head = ['', metric.title, 'of which', ...(slowest === undefined ? [] : [slowest.title])]
+  head.push(...references.map((name) => `vs ${name}`), 'foreign CPU')
   const rows = lines.map((line) => {
-    if ('failure' in line) return [line.title, `failed: ${line.failure}`, ...references.map(() => ''), '']
-    const { values, ratios, foreignLoad } = line.summary
-    const value = values[metric.key]
-    return [
-      line.title,
-      value === undefined ? '' : spreadText(value, metric.digits),
-      ...references.map((name) => (ratios[name] === undefined ? '' : spreadText(ratios[name], 2))),
-      `${Math.round(foreignLoad * 100)} %`,
-    ]
+    if ('failure' in line) return [line.title, `failed: ${line.failure}`, ...head.slice(2).map(() => '')]
+    const { values, roles, ratios, foreignLoad } = line.summary
+    const cells = [line.title, spreadText(values[metric.key], metric.digits), rolesText(roles)]
+    if (slowest !== undefined) cells.push(spreadText(values[slowest.key], slowest.digits))
+    cells.push(...references.map((name) => spreadText(ratios[name], 2)), `${Math.round(foreignLoad * 100)} %`)
+    return cells
   })
-  const head = ['', metric.title, ...references.map((name) => `vs ${name}`), 'foreign CPU']
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
+
+/** Key of the metric that tells of the slowest requests. */
+const SLOWEST = 'p99'
 
 /** A bar for each variant: the median of the first metric, with a line from the smallest to the largest round. */
 export function svgOf({ title, metrics }: Results, lines: readonly ReportLine[]): string {
@@ -51,8 +54,15 @@ ${drawn.join('')}</svg>
 `
 }
 
-function spreadText({ median, min, max }: { median: number; min: number; max: number }, digits: number): string {
+function spreadText(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined) return ''
+  const { median, min, max } = spread
   return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`
+}
+
+function rolesText(roles: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(roles).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return parts.length < 2 ? '' : parts.map(([role, value]) => `${role} ${value.toFixed(1)}`).join(', ')
 }
 
 function escaped(text: string): string {

@@ -30,6 +30,9 @@ export interface HttpScenarioSpec {
   readonly rate?: number
 }
 
+/** node:http alone may serve one large body for seconds before it comes to the next. */
+const BODY_TIMEOUT_S = 10
+
 /** What code that has just been started can do, on any machine. */
 const SMOKE_RATE = 100
 
@@ -63,7 +66,8 @@ async function startHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): Pr
   const connections = Math.min(spec.connections ?? Number.POSITIVE_INFINITY, launch.conditions.connections)
   const generator = spec.load ?? (rate === undefined ? load : builtInLoad)
   const measure = await underLoad(launch, async (seconds) => {
-    const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu }
+    const patience = bytes === undefined ? {} : { timeoutSeconds: BODY_TIMEOUT_S }
+    const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu, ...patience }
     const result = await generator.run(rate === undefined ? target : { ...target, rate })
     const failure = loadFailure(result) ?? lateness(result, rate)
     if (failure !== undefined) throw new Error(failure)

@@ -119,19 +119,22 @@ export class BodyReader implements CompletionTarget {
   #onRead(status: Win32Status, bytes: number): void {
     const block = this.#block!
     this.#block = null
-    // SAFETY: the read is over; `bytes` is checked against what was asked for.
-    const hasBytes =
-      status === ERROR_SUCCESS && bytes > 0 && bytes <= READ_BYTES && !this.#isDone && !this.#isDiscarding
-    const chunk = hasBytes ? Buffer.from(block.bytes.subarray(0, bytes)) : null
+    const hasBytes = status === ERROR_SUCCESS && bytes > 0
+    // SAFETY: the read is over, and no more is looked at than was asked for.
+    const chunk =
+      hasBytes && !this.#isDone && !this.#isDiscarding
+        ? Buffer.from(block.bytes.subarray(0, Math.min(bytes, READ_BYTES)))
+        : null
     this.#io.blocks.give(block)
     if (this.#isDone) return this.#sink.onReaderIdle()
     if (chunk !== null) {
       this.#credit -= bytes
       return this.#sink.onBodyBytes(chunk)
     }
-    if (status === ERROR_SUCCESS) return
+    if (hasBytes) return
     this.#isDone = true
-    if (status === ERROR_HANDLE_EOF) this.#sink.onBodyEnd()
+    // A read that brings nothing is the end as well: asked again, HTTP.SYS would say the same, and at once.
+    if (status === ERROR_HANDLE_EOF || status === ERROR_SUCCESS) this.#sink.onBodyEnd()
     else this.#sink.onBodyBroken(status)
   }
 }

@@ -8,6 +8,7 @@ import {
   ERROR_FILE_NOT_FOUND,
   ERROR_INVALID_ACL,
   ERROR_INVALID_NAME,
+  ERROR_INVALID_NETNAME,
   ERROR_INVALID_PARAMETER,
   ERROR_NETNAME_DELETED,
   ERROR_NOT_SUPPORTED,
@@ -97,6 +98,13 @@ function explain(status: Win32Status, subject: string): Explanation {
         code: 'EINVAL',
         reason: 'Windows does not accept the name',
         remedy: 'Use letters, digits, "-", "_" and "." only, at most 260 of them.',
+      }
+    case ERROR_INVALID_NETNAME:
+      return {
+        code: 'EINVAL',
+        reason: 'HTTP.SYS can not listen on the host',
+        remedy:
+          'Name an address that this machine has ("ipconfig" shows them) and that HTTP.SYS may use ("netsh http show iplisten"), a host name, + or *.',
       }
     case ERROR_FILE_NOT_FOUND:
       return {

@@ -34,9 +34,11 @@ export async function receiveClientCertificate(
         const { status, bytes } = await receive.outcome
         if (status === ERROR_SUCCESS) return readCertificate(receive.block, 0)
         if (status === ERROR_NOT_FOUND) return null
-        if (status !== ERROR_MORE_DATA || bytes <= size || bytes > MAX_BYTES)
+        // HTTP.SYS counts the struct alone, whatever the documentation says, or both: with room for more it is content.
+        const wanted = bytes + sizeOf(receive.block)
+        if (status !== ERROR_MORE_DATA || wanted <= size || wanted > MAX_BYTES)
           throw win32Error('HttpReceiveClientCertificate', status, queue.name)
-        size = bytes
+        size = wanted
       } finally {
         // SAFETY: the outcome is there, so Windows is done with the block.
         receive.block.free()
@@ -45,6 +47,12 @@ export async function receiveClientCertificate(
   } finally {
     io.port.release()
   }
+}
+
+/** How long a certificate is that did not fit. */
+function sizeOf({ u32 }: MemoryBlock): number {
+  // SAFETY: Windows has filled the struct, which the block begins with, and is done with it.
+  return u32[HTTP_SSL_CLIENT_CERT_INFO.CertEncodedSize >>> 2]!
 }
 
 /** One call of HttpReceiveClientCertificate. */

@@ -53,6 +53,8 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   /** How often the cache had been flushed when the request came. */
   readonly #flushCount: number
   #isCancelled = false
+  /** The listener knows that the client has gone. */
+  #isGone = false
   #isClosed = false
 
   constructor(
@@ -182,6 +184,12 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   /** The client has gone. */
   onDisconnected(): void {
     if (this.#isCancelled || this.#isClosed || (this.#sender.isOver && this.#isBodyDone)) return
+    this.#tellGone()
+  }
+
+  #tellGone(): void {
+    if (this.#isGone) return
+    this.#isGone = true
     this.#isBodyDone = true
     this.#reader?.stop()
     this.queue.listener.onDisconnect(this, 'reset')
@@ -225,7 +233,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
 
   onSendBroken(status: Win32Status): void {
     this.#breakOff()
-    if (isClientGone(status)) this.onDisconnected()
+    if (isClientGone(status)) this.#tellGone()
     else if (!this.#isCancelled) {
       this.#isBodyDone = true
       this.queue.listener.onLost(this)
@@ -234,8 +242,8 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
 
   onUnsendable(): void {
     this.#breakOff()
+    this.#tellGone()
     this.#sender.abort()
-    this.onDisconnected()
   }
 
   onSendFinished(): void {

@@ -1,6 +1,6 @@
 import { isClientGone, win32Error } from './check.ts'
 import {
-  ERROR_INVALID_PARAMETER,
+  ERROR_INVALID_HANDLE,
   ERROR_MORE_DATA,
   ERROR_OPERATION_ABORTED,
   ERROR_SUCCESS,
@@ -19,8 +19,10 @@ const SLAB_BYTES = 20 * 1024
 const MAX_SLAB_BYTES = 64 * 1024 * 1024
 /** Requests taken in one go before other events get their turn. */
 const MAX_IN_A_ROW = 64
-/** Receives that fail one after the other without any success mean that the queue itself is broken. */
-const MAX_FAILURES = 16
+/** What is refused for now, for want of memory mostly, is asked for again so much later. */
+const REST_MS = 100
+/** So many times: then it is the queue itself that is broken. */
+const MAX_RESTS = 50
 
 /** Where received requests go. */
 export interface ReceiveSink {
@@ -47,7 +49,10 @@ export class ReceiveLoop {
   #state: 'running' | 'draining' | 'stopped' | 'broken' = 'running'
   /** The queue has no other receiver. */
   #isLast = false
-  #failures = 0
+  /** Since a receive was taken, or done. */
+  #rests = 0
+  #resting: Slab[] = []
+  #restTimer: NodeJS.Timeout | null = null
   /** Slabs whose request is being delivered right now: an app may stop the loop from within. */
   #delivering = 0
   #inARow = 0
@@ -73,6 +78,7 @@ export class ReceiveLoop {
     if (this.#state === 'stopped') return Promise.resolve()
     if (this.#state === 'running') this.#state = 'draining'
     this.#isLast = isLast
+    this.#endRest()
     return new Promise((resolve) => {
       this.#onStopped = resolve
       for (const slab of this.#slabs) if (slab.overlapped !== null) this.#cancel(slab)
@@ -104,6 +110,7 @@ export class ReceiveLoop {
         overlapped.address,
       )
       if (this.#queue.isPending(status)) {
+        this.#rests = 0
         slab.overlapped = overlapped
         if (this.#state === 'draining') this.#cancel(slab)
         return
@@ -119,7 +126,7 @@ export class ReceiveLoop {
   #onResult(slab: Slab, status: Win32Status, bytes: number): boolean {
     switch (status) {
       case ERROR_SUCCESS:
-        this.#failures = 0
+        this.#rests = 0
         slab.requestId = 0n
         this.#delivering++
         this.#sink.onReceived(slab.block)
@@ -131,12 +138,8 @@ export class ReceiveLoop {
       case ERROR_OPERATION_ABORTED:
         if (this.#state === 'draining') return this.#abandon(slab)
         break
-      case ERROR_INVALID_PARAMETER:
-        // The request that did not fit has gone meanwhile.
-        if (slab.requestId !== 0n) return this.#abandon(slab)
-        break
       default:
-        if (isClientGone(status)) return this.#abandon(slab)
+        if (slab.requestId !== 0n || isClientGone(status)) return this.#abandon(slab)
     }
     return this.#onFailure(slab, status)
   }
@@ -146,15 +149,21 @@ export class ReceiveLoop {
     // SAFETY: the receive is over; HTTP.SYS fills in the fixed part of the struct even when the rest does not fit.
     const id = slab.block.readId(HTTP_REQUEST.RequestId)
     if (this.#state === 'broken') return false
-    if (bytes <= slab.block.byteLength || bytes > MAX_SLAB_BYTES) return this.#onFailure(slab, ERROR_MORE_DATA)
-    slab.grow(new MemoryBlock(this.#io.api.memory, bytes))
     slab.requestId = id
+    const { byteLength } = slab.block
+    // Of a body that does not fit behind its head the documentation says that the call tells what is missing, and not all.
+    const wanted = bytes > byteLength ? bytes : byteLength + Math.max(bytes, SLAB_BYTES)
+    if (wanted > MAX_SLAB_BYTES) return this.#abandon(slab)
+    slab.grow(new MemoryBlock(this.#io.api.memory, wanted))
     return true
   }
 
-  /** Forgets the request that the slab was for; returns whether to receive the next. */
+  /** Gives up the request that the slab was for; returns whether to receive the next. */
   #abandon(slab: Slab): boolean {
     const hadRequest = slab.requestId !== 0n
+    // Else its client would wait for ever. Whatever the status: mostly it has gone.
+    if (hadRequest && this.#state !== 'broken')
+      this.#io.api.http.HttpCancelHttpRequest?.(this.#queue.handle, slab.requestId, 0)
     slab.requestId = 0n
     slab.shrink()
     return this.#state === 'running' || (hadRequest && this.#isLast && this.#state === 'draining')
@@ -165,15 +174,26 @@ export class ReceiveLoop {
   }
 
   #onFailure(slab: Slab, status: Win32Status): boolean {
-    slab.requestId = 0n
     slab.shrink()
     if (this.#state !== 'running') return false
-    this.#failures++
-    const isFatal = status === ERROR_OPERATION_ABORTED || this.#failures >= MAX_FAILURES
-    if (!isFatal) return true
+    const isFatal = status === ERROR_OPERATION_ABORTED || status === ERROR_INVALID_HANDLE || this.#rests >= MAX_RESTS
+    if (!isFatal) {
+      this.#resting.push(slab)
+      this.#restTimer ??= setTimeout(() => this.#endRest(), REST_MS).unref()
+      return false
+    }
     this.#state = 'broken'
     this.#sink.onReceiveBroken(win32Error('HttpReceiveHttpRequest', status, this.#queue.name))
     return false
+  }
+
+  #endRest(): void {
+    if (this.#restTimer === null) return
+    clearTimeout(this.#restTimer)
+    this.#restTimer = null
+    this.#rests++
+    for (const slab of this.#resting.splice(0)) if (this.#goesOn) this.#pump(slab)
+    this.#checkStopped()
   }
 
   /** A flood of requests that are all at hand: timers and other sockets get their turn before the next of them. */

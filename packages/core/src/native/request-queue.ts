@@ -92,7 +92,8 @@ export class RequestQueueHandle {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    check('HttpCloseRequestQueue', this.#api.http.HttpCloseRequestQueue(this.handle), this.name)
+    // Whatever the status: a handle that can't be closed is none any more, and there is nobody to tell.
+    this.#api.http.HttpCloseRequestQueue(this.handle)
   }
 
   #set(property: number, value: number): void {

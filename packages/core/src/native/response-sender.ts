@@ -13,6 +13,7 @@ import type { CompletionTarget, Overlapped } from './overlapped.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
 import { POLICY_START, putBody, putCachePolicy, putChunk, putUnknown } from './response-encoder.ts'
 import type { Framing } from './response-encoder.ts'
+import { LENGTH_UNKNOWN } from '../queue/exchange.ts'
 import type { Chunk } from '../queue/exchange.ts'
 import type { Win32Status } from './win32-api.ts'
 
@@ -62,6 +63,8 @@ export class ResponseSender implements CompletionTarget {
   /** Of the announced length. */
   #remaining = 0
   #closes = false
+  /** The kernel's buffer is used for all calls of a response, or for none. */
+  #bufferFlag = 0
   #pending: Uint8Array[] = []
   #trailers = ''
   #hasTerminated = false
@@ -128,7 +131,10 @@ export class ResponseSender implements CompletionTarget {
     const isInline = length <= PIECE_BYTES
     const room = isInline ? length + CHUNK_OVERHEAD_BYTES + LAST_CHUNK.length + 2 : 0
     const { encoder } = this.#io
-    const block = encoder.encode(status, reason, fields, head, room)
+    const isCached = secondsToLive > 0 && isLast && isInline && this.#host.canFinish
+    // HTTP.SYS tells the length by itself; of a range that it serves from its cache the client would be told both.
+    const said = isCached && framing === 'length' ? { ...head, contentLength: LENGTH_UNKNOWN } : head
+    const block = encoder.encode(status, reason, fields, said, room)
     if (block === null) {
       this.#host.onUnsendable()
       return false
@@ -140,7 +146,6 @@ export class ResponseSender implements CompletionTarget {
     if (isWhole) end = this.#putEnd(block, end)
     putBody(block, encoder.bodyStart, end - encoder.bodyStart)
     const flags = (framing === 'opaque' ? HTTP_SEND_RESPONSE_FLAG_OPAQUE : 0) | this.#flagsOf(isWhole)
-    const isCached = secondsToLive > 0 && this.isOver
     if (isCached) putCachePolicy(block, secondsToLive)
     const overlapped = this.#begin(block)
     // SAFETY: block and OVERLAPPED stay until the completion, and all pointers in the block lead into it.
@@ -303,10 +308,12 @@ export class ResponseSender implements CompletionTarget {
   /** Of a call that sends everything that there is (`isWhole`) or not; without the kernel's buffer each would wait for the client. */
   #flagsOf(isWhole: boolean): number {
     if (!isWhole || !this.#host.canFinish) {
+      this.#bufferFlag = HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA
       return HTTP_SEND_RESPONSE_FLAG_MORE_DATA | HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA
     }
     this.#state = 'last call'
-    return this.#closes || this.#framing === 'opaque' ? HTTP_SEND_RESPONSE_FLAG_DISCONNECT : 0
+    const disconnectFlag = this.#closes || this.#framing === 'opaque' ? HTTP_SEND_RESPONSE_FLAG_DISCONNECT : 0
+    return disconnectFlag | this.#bufferFlag
   }
 
   #begin(block: MemoryBlock): Overlapped {

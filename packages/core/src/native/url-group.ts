@@ -1,8 +1,6 @@
 import type { CompleteQueueSettings } from '../base/queue-settings.ts'
 import { check, isMissing, win32Error } from './check.ts'
 import {
-  ERROR_FILE_NOT_FOUND,
-  ERROR_NOT_FOUND,
   ERROR_SUCCESS,
   HttpQosSettingTypeConnectionLimit,
   HttpServerBindingProperty,
@@ -82,22 +80,18 @@ export class UrlGroup {
     return true
   }
 
-  /** Gives all URLs back; further requests for them get the kernel's answer. Returns whether it knew all of them. */
-  removeAll(): boolean {
-    let hasAll = true
-    for (const url of this.#urls.splice(0)) {
-      const status = this.#api.http.HttpRemoveUrlFromUrlGroup(this.#id, url, 0)
-      if (status === ERROR_NOT_FOUND || status === ERROR_FILE_NOT_FOUND) hasAll = false
-      else check('HttpRemoveUrlFromUrlGroup', status, url)
-    }
-    return hasAll
+  /** Gives all URLs back; further requests for them get the kernel's answer. */
+  removeAll(): void {
+    // Whatever the status: what took a queue away, as the end of its service does, may have taken the URLs with it.
+    for (const url of this.#urls.splice(0)) this.#api.http.HttpRemoveUrlFromUrlGroup(this.#id, url, 0)
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#urls.length = 0
-    check('HttpCloseUrlGroup', this.#api.http.HttpCloseUrlGroup(this.#id), this.#subject)
+    // As above.
+    this.#api.http.HttpCloseUrlGroup(this.#id)
   }
 
   #set(property: number, bytes: number, write: (block: MemoryBlock) => void, isOptional = false): void {

@@ -25,6 +25,7 @@ describe('check', () => {
     [183, 'EADDRINUSE', 'another process has claimed this prefix'],
     [32, 'EADDRINUSE', 'does not use HTTP.SYS'],
     [123, 'EINVAL', 'the name'],
+    [1214, 'EINVAL', 'listen on the host'],
     [2, 'ECONNRESET', 'closed'],
     [1229, 'ECONNRESET', 'the client has gone'],
     [120, 'ENOTSUP', 'version of Windows'],

@@ -16,6 +16,7 @@ const WINDOWS: Record<string, Partial<Whims>> = {
   'where both happens': { seed: 3 },
   'without what came after Windows 8': { isRecent: false, hasTrailers: false, seed: 4 },
   'that completes what was done at once a second time': { atOnce: 1, postsAnyway: true, seed: 5 },
+  'that tells the end of a body by no bytes': { endsWithNothing: true, seed: 7 },
   'that can not be told to spare such completions': { atOnce: 0.7, canSkip: false, seed: 6 },
 }
 

@@ -1,54 +1,14 @@
 import { expect, test, vi } from 'vitest'
 import { UrlPrefix } from '../../src/base/url-prefix.ts'
 import { NativeBackend } from '../../src/native/native-backend.ts'
-import type { Exchange, ExchangeListener, RequestQueue } from '../../src/queue/exchange.ts'
+import type { Exchange } from '../../src/queue/exchange.ts'
 import { LENGTH_UNKNOWN } from '../../src/queue/exchange.ts'
-import { freePort } from '../support/free-port.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { Machine } from './double/machine.ts'
+import { PATIENCE, listenerOf, scene } from './scene.ts'
 
 process.setMaxListeners(0)
 
-/** The machine may do other things beside. */
-const PATIENCE = { interval: 5, timeout: 60_000 }
-
 const nothing = (): void => {}
-
-function listenerOf(onRequest: (exchange: Exchange) => void, onDisconnect = nothing, onLost = nothing) {
-  const listener: ExchangeListener = {
-    onRequest,
-    onBody: (exchange, chunk) => exchange.grantBody(chunk.length),
-    onBodyEnd: nothing,
-    onWritable: nothing,
-    onDisconnect(exchange) {
-      onDisconnect()
-      exchange.cancel()
-    },
-    onLost: (exchange) => exchange.cancel(),
-    onConnectionClosed: nothing,
-    onQueueRevoked: nothing,
-    onQueueLost: onLost,
-  }
-  return listener
-}
-
-async function scene(listener: ExchangeListener) {
-  const machine = new Machine({ seed: 31 })
-  const windows = machine.start()
-  const backend = new NativeBackend({ load: () => windows.api })
-  const port = await freePort()
-  const open = (path: string): Promise<RequestQueue> =>
-    backend.open(UrlPrefix.parse(`http://localhost:${port}${path}`), listener)
-  return {
-    machine,
-    windows,
-    backend,
-    port,
-    open,
-    quiet: () => vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE),
-    [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose](),
-  }
-}
 
 /** By their ports. */
 const clients = new Map<number, RawClient>()

@@ -10,6 +10,7 @@ import type { Whims } from './whims.ts'
 const GET = 'GET /a/x HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const SLAB_BYTES = 16_384
 const MORE_DATA = 2
+const BUFFER_DATA = 4
 
 /** A process with one URL, and a client that has sent something. */
 async function scene(sent = GET, whims: Partial<Whims> = { atOnce: 0 }) {
@@ -168,6 +169,12 @@ describe('the double of httpapi.dll', () => {
     },
     'DISCONNECT together with MORE_DATA': ({ driver, requestId }) =>
       driver.send(requestId(), driver.response('x').response, 3),
+    'BUFFER_DATA in some calls of a response, and not in others': async ({ driver, requestId }) => {
+      const overlapped = driver.bytes(32)
+      const { response, chunks } = driver.response('x')
+      await driver.outcome(driver.send(requestId(), response, MORE_DATA | BUFFER_DATA, overlapped.address), overlapped)
+      driver.sendBody(requestId(), chunks)
+    },
     'OPAQUE with status 200': ({ driver, requestId }) => driver.send(requestId(), driver.response('x').response, 0x42),
     'HttpSendHttpResponse for a request that never was': ({ driver, requestId }) =>
       driver.send(requestId() & 0xffff_ffffn, driver.response('x').response),

@@ -88,10 +88,10 @@ export function ioCalls(process: DoubleProcess, queueOf: QueueOf): IoCalls {
         const image = connection.tls?.certificateImage(info)
         if (bytes === null || image === undefined || image === null) return operation.complete(NOT_FOUND)
         const fits = image.length <= length
-        // What does not fit tells its size alone.
+        // Of what does not fit, the struct tells the size; the call counts the struct alone, as it has since Windows Server 2003.
         const written = fits ? image : image.subarray(0, sizeOf('HTTP_SSL_CLIENT_CERT_INFO'))
         if (!fits) image.writeBigUInt64LE(0n, offsetOf('HTTP_SSL_CLIENT_CERT_INFO', 'pCertEncoded'))
-        operation.complete(fits ? SUCCESS : MORE_DATA, image.length, () => written.copy(bytes))
+        operation.complete(fits ? SUCCESS : MORE_DATA, written.length, () => written.copy(bytes))
       }),
 
     HttpSendHttpResponse: (queue, id, flags, response, cachePolicy, pBytes, _r1, _r2, overlapped, _log) =>

@@ -89,6 +89,7 @@ export class Operation {
     writeBytes()
     if (this.status === MORE_DATA) {
       this.retire()
+      if (whims.postsAnyway) this.#queuePacket(undefined)
       return this.status
     }
     if (this.file.skipsOnSuccess || this.file.port === null) {

@@ -30,7 +30,7 @@ export function receiveRequest(
     const image = requestImage(request, buffer, length, (flags & COPY_BODY) !== 0)
     request.handle = handle
     handle.requests.add(request)
-    if (image.length > length) {
+    if (!image.fits) {
       // The ids are there, the rest must be asked for again.
       const ids = image.bytes.subarray(0, offsetOf('HTTP_REQUEST_V1', 'UrlContext'))
       return operation.complete(MORE_DATA, image.length, () => {

@@ -19,8 +19,9 @@ const ALIGNMENT = 8
 /** A request as HttpReceiveHttpRequest writes it, at the address that it is for. */
 export interface RequestImage {
   readonly bytes: Buffer
-  /** What a buffer must have for all of it. */
+  /** What the call tells: what a buffer must have for all of it, or what is missing ({@link Whims.wantsRoomForBody}). */
   readonly length: number
+  readonly fits: boolean
   /** Of the entity body, in this image. */
   readonly bodyBytes: number
 }
@@ -102,11 +103,15 @@ export function requestImage(request: ServerRequest, address: number, room: numb
   const fixedLength = image.bytes.length
   // The fixed part must fit whatever becomes of the body.
   const left = room - Math.ceil(fixedLength / ALIGNMENT) * ALIGNMENT - 2 * sizeOf('HTTP_DATA_CHUNK')
-  const piece = copiesBody && body !== null && left > 0 ? Buffer.concat(body.pieces).subarray(0, left) : Buffer.alloc(0)
+  const copied = copiesBody && body !== null ? Buffer.concat(body.pieces) : Buffer.alloc(0)
+  const isRoomWanted = request.group.process.machine.whims.wantsRoomForBody && left > 0 && copied.length > left
+  if (isRoomWanted) return { bytes: image.bytes, length: copied.length, fits: false, bodyBytes: 0 }
+  const piece = copied.subarray(0, Math.max(0, left))
   if (piece.length > 0) writeChunk(image, piece)
   const isWholeBody = body === null || (body.isEnded && piece.length === body.decodedBytes)
   image.u32(offsetOf(V1, 'Flags'), (isWholeBody ? 0 : MORE_ENTITY_BODY_EXISTS) | (isMultiplexed ? HTTP2 : 0))
-  return { bytes: image.bytes, length: image.bytes.length, bodyBytes: piece.length }
+  const { length } = image.bytes
+  return { bytes: image.bytes, length, fits: length <= room, bodyBytes: piece.length }
 }
 
 function writeAddresses(image: Image, { connection: { socket, port }, group }: ServerRequest): void {

@@ -10,6 +10,7 @@ import { INVALID_PARAMETER, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from '
 
 const DISCONNECT = 0x1
 const MORE_DATA = 0x2
+const BUFFER_DATA = 0x4
 const OPAQUE = 0x40
 const CACHE_USER_INVALIDATES = 1
 const CACHE_TIME_TO_LIVE = 2
@@ -45,7 +46,13 @@ export function sendResponse(
   if (request.framing === 'chunked') request.beginChunks()
   request.response = 'open'
   const bytes = Buffer.concat([Buffer.from(text, 'latin1'), bodyBytes(process, request, chunks, flags)])
-  if (cachePolicy !== 0) cache(process, request, operation, flags, cachePolicy, bytes)
+  if (cachePolicy !== 0) {
+    // HTTP.SYS adds the length of the range that it serves, and leaves the app's beside it.
+    if (head.fields.some(([name]) => /^content-length$/i.test(name))) {
+      process.report('Content-Length in a response for the cache: ranges of it would have two')
+    }
+    cache(process, request, operation, flags, cachePolicy, bytes)
+  }
   transmit(process, request, operation, flags, bytes)
 }
 
@@ -73,6 +80,9 @@ function isAllowed(process: DoubleProcess, request: ServerRequest, operation: Op
     process.report('DISCONNECT together with MORE_DATA')
     return false
   }
+  const isBuffered = (flags & BUFFER_DATA) !== 0
+  request.isBuffered ??= isBuffered
+  if (request.isBuffered !== isBuffered) process.report('BUFFER_DATA in some calls of a response, and not in others')
   if (request.send !== null) {
     process.report(`${operation.name} while ${request.send.name} is in flight for the same request`)
     return false

@@ -29,6 +29,8 @@ export class ServerRequest {
   /** What the response has said of its length: bytes that are missing, chunked by the process or by the kernel, or until the end. */
   framing: number | 'chunked' | 'kernel' | 'close' = 'close'
   closesAfterwards = false
+  /** The first of its calls had BUFFER_DATA; null before it. */
+  isBuffered: boolean | null = null
   send: Operation | null = null
   readonly #reads: BodyRead[] = []
   #hasContinued = false
@@ -99,7 +101,8 @@ export class ServerRequest {
         const bytes = source.take(buffer.length)
         operation.complete(SUCCESS, bytes.length, () => bytes.copy(buffer))
       } else if (source === null || source.isEnded) {
-        this.#reads.shift()!.operation.complete(HANDLE_EOF)
+        const { endsWithNothing } = this.group.process.machine.whims
+        this.#reads.shift()!.operation.complete(endsWithNothing ? SUCCESS : HANDLE_EOF)
       } else if (source.isBroken || this.connection.isGone) {
         this.#reads.shift()!.operation.complete(CONNECTION_INVALID)
       } else return

@@ -12,8 +12,12 @@ export interface Whims {
   isIpv6: boolean
   /** SetFileCompletionNotificationModes works; where it does not, a completion is queued although the call returned 0. */
   canSkip: boolean
-  /** A completion is queued although the call returned 0 and the handle skips those. */
+  /** A completion is queued although the call returned 0, or 234, and the handle skips those. */
   postsAnyway: boolean
+  /** A read at the end of a body returns no bytes, instead of ERROR_HANDLE_EOF. */
+  endsWithNothing: boolean
+  /** A body that does not fit behind the head makes a receive return 234, with the bytes that are missing; else it comes in part. */
+  wantsRoomForBody: boolean
   /** Functions that came with Windows 10 are there. */
   isRecent: boolean
   /** HttpIsFeatureSupported(HttpFeatureQueryCipherInfo). */
@@ -29,6 +33,8 @@ export const DEFAULT_WHIMS: Whims = {
   isIpv6: false,
   canSkip: true,
   postsAnyway: false,
+  endsWithNothing: false,
+  wantsRoomForBody: false,
   isRecent: true,
   tellsCipher: true,
   seed: 1,

@@ -21,6 +21,7 @@ import { RequestLeg } from './request-leg.ts'
 import { areSafeFields, isSafeReason } from './response-fields.ts'
 import type { ResponseWriter } from './response-writer.ts'
 import { CLOSE_SERVICE_RESTART, WebSocketFrames } from './websocket-frames.ts'
+import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, returnWideWindow, takeWideWindow } from './wide-windows.ts'
 
 /** Clients are to come back soon: owners restart within seconds. */
 const RETRY_AFTER = 'Retry-After: 1\r\n'
@@ -46,6 +47,10 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   /** Bytes of the response that the owner may still send, and those that the client took since it was last told. */
   #responseWindow = 0
   #consumed = 0
+  #isWide = false
+  /** Bytes that the client took within a second, and which one. */
+  #flowed = 0
+  #flowingSecond = 0
 
   constructor(response: ResponseWriter, carrier: ExchangeCarrier) {
     super(carrier)
@@ -79,6 +84,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.#isResponseDone = false
     this.#responseWindow = WINDOW_BYTES
     this.#consumed = 0
+    this.#flowed = 0
   }
 
   /** Answers without an owner, with the reason or without; the connection goes on, once the entity body has been read and dropped. */
@@ -117,10 +123,36 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
 
   /** Returns credit for what the client has taken. */
   grant(): void {
-    if (this.#consumed < CREDIT_STEP_BYTES || this.response.isFull || this.owner === null || this.isOwnerDone) return
-    this.owner.writer.credit(this.id, this.#consumed)
-    this.#responseWindow += this.#consumed
+    if (this.#consumed < (this.#isWide ? WIDE_STEP_BYTES : CREDIT_STEP_BYTES)) return
+    if (this.response.isFull || this.owner === null || this.isOwnerDone) return
+    const credit = this.#consumed + this.#widen(this.#consumed)
+    this.owner.writer.credit(this.id, credit)
+    this.#responseWindow += credit
     this.#consumed = 0
+  }
+
+  /** What a response gets besides, once, when its client takes it fast. What has left HTTP stays for long, and gets nothing. */
+  #widen(taken: number): number {
+    if (this.#isWide || this.state !== 'open') return 0
+    if (this.#flowingSecond !== clock.seconds) {
+      this.#flowingSecond = clock.seconds
+      this.#flowed = 0
+    }
+    this.#flowed += taken
+    if (this.#flowed < FLOWING_BYTES || !takeWideWindow()) return 0
+    this.#isWide = true
+    return ADDED_BYTES
+  }
+
+  #narrow(): void {
+    if (!this.#isWide) return
+    this.#isWide = false
+    returnWideWindow()
+  }
+
+  protected override release(): void {
+    this.#narrow()
+    super.release()
   }
 
   // The owner's side
@@ -216,6 +248,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
 
   onOwnerGone(): void {
     this.tap.fail()
+    this.#narrow()
     this.owner = null
     this.isOwnerDone = true
     if (this.state === 'broken' || this.state === 'idle') return

@@ -1,0 +1,27 @@
+import { WINDOW_BYTES } from '../../protocol/limits.ts'
+
+/** What an owner may have under way of a response that flows. */
+const WIDE_BYTES = 1024 * 1024
+/** What all wide windows of a thread together add to the others: the most that clients which then stop reading can hold of it. */
+const MAX_ADDED_BYTES = 32 * 1024 * 1024
+
+/** What a wide window adds to the one that every response has. */
+export const ADDED_BYTES = WIDE_BYTES - WINDOW_BYTES
+/** A response that its client takes so fast, in one second, gets one: each step from process to process then carries more. */
+export const FLOWING_BYTES = 4 * 1024 * 1024
+/** Credit for a wide window is returned in pieces of this size. */
+export const WIDE_STEP_BYTES = WIDE_BYTES / 4
+
+let free = Math.floor(MAX_ADDED_BYTES / ADDED_BYTES)
+
+/** Takes a wide window, if one is left. */
+export function takeWideWindow(): boolean {
+  if (free === 0) return false
+  free--
+  return true
+}
+
+/** Gives one back. */
+export function returnWideWindow(): void {
+  free++
+}

@@ -64,7 +64,6 @@ test('an app that does not read a body holds up that stream alone', async () => 
 test.each([
   ['a host that nobody has', { ':authority': 'elsewhere.example' }, 400, 'Hostname'],
   ['a Host beside another authority', { ':authority': 'localhost', host: 'elsewhere.example' }, 400, 'Hostname'],
-  ['an authority that is none', { ':authority': 'a@b' }, 400, 'Hostname'],
   ['a path that nobody has', { ':path': '/9/' }, 404, 'NotFound'],
   ['a path with two readings', { ':path': '/2/../3/' }, 400, 'URL'],
   ['a long path', { ':path': `/2/${'a/'.repeat(9000)}` }, 414, 'URL_Length'],
@@ -95,6 +94,22 @@ test.each([
     expect((await client.fetch({ ':path': '/2/' })).text).toBe('ok')
   },
 )
+
+test('an authority that is none is refused, and the connection goes on', async () => {
+  await using site = await Http2Site.open()
+  let requests = 0
+  await site.serve('/2/', (_request, response) => {
+    requests++
+    response.end('ok')
+  })
+  const client = await site.client()
+  const refused = client.begin({ ':path': '/2/', ':authority': 'a@b' })
+  await refused.closed
+  // The nghttp2 of Node 24 and newer resets the stream; the broker answers what earlier ones let through.
+  expect(refused.status === 0 ? refused.stream.rstCode : refused.status).toBeOneOf([1, 400])
+  expect((await client.fetch({ ':path': '/2/' })).text).toBe('ok')
+  expect(requests).toBe(1)
+})
 
 test('what a prefix says of heads and of idle connections holds for streams', async () => {
   await using site = await Http2Site.open()

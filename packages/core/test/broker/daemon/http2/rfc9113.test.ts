@@ -234,7 +234,8 @@ describe('what breaks one stream', () => {
     [
       '8.1.1',
       'a longer one',
-      /^reset 1$/,
+      // The nghttp2 of Node 24 and newer ends the connection.
+      /^(?:reset|goaway) 1$/,
       frame(HEADERS, END_HEADERS, 1, Buffer.concat([POST, block(['content-length', '1'])])),
       frame(DATA, END_STREAM, 1, 'xy'),
     ],
@@ -304,8 +305,9 @@ describe('what breaks one stream', () => {
   ])('section %s: %s', async (_section, _title, outcome, ...frames) => {
     using client = await FrameClient.open(site.port, site.ca)
     client.send(...frames)
-    expect(await client.outcome(1)).toMatch(outcome)
-    if (outcome.source.includes('goaway')) return
+    const seen = await client.outcome(1)
+    expect(seen).toMatch(outcome)
+    if (!/^(?:reset|status) /.test(seen)) return
     client.send(frame(HEADERS, WHOLE, 3, GET))
     expect(await client.outcome(3)).toBe('status 200')
   })

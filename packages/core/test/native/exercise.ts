@@ -14,7 +14,14 @@ import { PretendedTls } from './double/request-struct.ts'
 const STUCK_MS = 1500
 
 const CERTIFICATE = Buffer.from('not DER, and not looked into')
-const SETTINGS = { queueLength: 7, entityBodyTimeout: 5000, minSendRate: 300, maxConnections: 12 }
+const SETTINGS = {
+  queueLength: 7,
+  entityBodyTimeout: 5000,
+  idleConnectionTimeout: 70_000,
+  headerWaitTimeout: 9000,
+  minSendRate: 300,
+  maxConnections: 12,
+}
 const UPLOAD = Buffer.alloc(200_000, 'upload')
 
 /** Notes what a backend delivers, and lets the exercise wait for it. */
@@ -151,6 +158,8 @@ const STEPS: readonly ((scene: Scene) => Promise<void>)[] = [
     assert.equal(timeouts.readUInt16LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'EntityBody')), 5)
     assert.equal(timeouts.readUInt16LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'DrainEntityBody')), 120)
     assert.equal(timeouts.readUInt16LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'RequestQueue')), 120)
+    assert.equal(timeouts.readUInt16LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'IdleConnection')), 70)
+    assert.equal(timeouts.readUInt16LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'HeaderWait')), 9)
     assert.equal(timeouts.readUInt32LE(offsetOf('HTTP_TIMEOUT_LIMIT_INFO', 'MinSendRate')), 300)
     assert.equal(group!.maxConnections, 12)
     assert.equal([...machine.queues.values()][0]!.length, 7)

@@ -1,6 +1,7 @@
 import { RESPONSE_CLOSE, RESPONSE_OPAQUE } from '../queue/exchange.ts'
 import type { Chunk, Exchange } from '../queue/exchange.ts'
 import { varyOf } from '../base/cacheability.ts'
+import { TOO_LONG_TEXT, announcedLength, bodyLimitOf } from './body-limit.ts'
 import { BodyReader } from './body-reader.ts'
 import type { BodySink } from './body-reader.ts'
 import { isClientGone } from './check.ts'
@@ -48,6 +49,8 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   /** Nothing more comes from the client. */
   #isBodyDone: boolean
   #isDiscarding = false
+  /** Bytes that the entity body may still have. */
+  #bodyBytesLeft: number
   #isOpaque = false
   #secondsToLive = 0
   /** How often the cache had been flushed when the request came. */
@@ -81,6 +84,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     this.receivedAt = request.parseStart === 0 ? undefined : io.clock.at(request.parseStart)
     this.#isMultiplexed = request.isMultiplexed
     this.#isBodyDone = !request.hasBody
+    this.#bodyBytesLeft = bodyLimitOf(queue.prefix.settings.maxBodySize)
     this.#sender = new ResponseSender(io, queue.handle, this)
     this.#flushCount = queue.flushCount
     connection.add(this, queue.listener)
@@ -94,6 +98,38 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     return this.#isBodyDone || this.#isDiscarding || this.#isOpaque
   }
 
+  /** Refuses the request if it announces more of a body than the prefix allows; nobody hears of it then. */
+  refuseLongBody(): boolean {
+    if (this.#bodyBytesLeft === Infinity || announcedLength(this.rawHeaders) <= this.#bodyBytesLeft) return false
+    this.#isBodyDone = true
+    this.#sendTooLong()
+    return true
+  }
+
+  #sendTooLong(): void {
+    const { length } = TOO_LONG_TEXT
+    this.sendResponse(413, '', 'Content-Type: text/plain\r\n', length, RESPONSE_CLOSE, TOO_LONG_TEXT, 'latin1', true)
+  }
+
+  /** More has come than was announced, or nothing was. What the client does not know yet, it is told; the app sees it gone. */
+  #onTooLong(): void {
+    this.#isBodyDone = true
+    this.#reader?.stop()
+    if (!this.#sender.hasHead) this.#sendTooLong()
+    else {
+      this.#breakOff()
+      this.#sender.abort()
+    }
+    this.#tellGone()
+    this.#closeIfDone()
+  }
+
+  #deliver(chunk: Buffer): void {
+    if (!this.#isOpaque) this.#bodyBytesLeft -= chunk.length
+    if (this.#bodyBytesLeft < 0) this.#onTooLong()
+    else this.queue.listener.onBody(this, chunk)
+  }
+
   /** Delivers what came of the body with the head, and begins to read the rest. */
   startBody(pieces: Buffer[], hasMore: boolean): void {
     if (this.#isBodyDone) return
@@ -103,7 +139,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
     reader?.hold()
     for (const piece of pieces) {
       reader?.spend(piece.length)
-      if (!this.#isBodyDone && !this.#isDiscarding) this.queue.listener.onBody(this, piece)
+      if (!this.#isBodyDone && !this.#isDiscarding) this.#deliver(piece)
     }
     reader?.release()
     if (reader === null) this.onBodyEnd()
@@ -198,7 +234,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost {
   // What the reader tells
 
   onBodyBytes(chunk: Buffer): void {
-    this.queue.listener.onBody(this, chunk)
+    this.#deliver(chunk)
   }
 
   onBodyEnd(): void {

@@ -155,6 +155,7 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
     const exchange = new NativeExchange(this.#io, this, queue, connection, request)
     this.#openExchanges++
     this.#io.port.hold()
+    if (request.hasBody && exchange.refuseLongBody()) return
     queue.listener.onRequest(exchange)
     if (request.hasBody) exchange.startBody(pieces, request.hasMoreBody)
   }

@@ -50,6 +50,31 @@ afterEach(async () => {
   await machine[Symbol.asyncDispose]()
 })
 
+test.each([
+  ['announces', { 'Content-Length': '9' }, 0],
+  ['sends', { 'Transfer-Encoding': 'chunked' }, 1],
+])('a client that %s more of a body than its prefix allows gets 413', async (_how, headers, heard) => {
+  const requests: IncomingMessage[] = []
+  const closed: boolean[] = []
+  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+    requests.push(message)
+    message.on('error', () => {}).on('close', () => closed.push(message.complete))
+    message.resume().on('end', () => response.end('taken'))
+  })
+  server.listen(UrlPrefix.parse(`http://+:${port}/up/`, { maxBodySize: 8 }) as never)
+  await once(server, 'listening')
+  const send = async (body: string, fields: Record<string, string>): Promise<string> => {
+    const asked = request({ port, path: '/up/x', method: 'POST', headers: fields, agent }).on('error', () => {})
+    asked.end(body)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    return `${answer.statusCode} ${await text(answer)}`
+  }
+  expect(await send('123456789', headers)).toMatch(/^413 EntityTooLarge: /)
+  expect(requests).toHaveLength(heard)
+  await vi.waitFor(() => expect(closed).toEqual(Array(heard).fill(false)))
+  expect(await send('12345678', { 'Content-Length': '8' })).toBe('200 taken')
+})
+
 function counted(http: HttpApi): HttpApi {
   const entries = Object.entries(http).map(([name, func]: [string, ((...args: unknown[]) => number) | undefined]) => [
     name,

@@ -24,9 +24,9 @@ test.each(deliveries)(
     client.socket.pause()
     client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
     const { id } = await owner.request()
-    owner.respond(id, 'x', 10_000_000)
-    // In one turn, before any of it can have been granted anew.
-    for (let sent = 0; sent < 5_000_000; sent += 50_000) {
+    owner.respond(id, 'x', 100_000_000)
+    // In one turn, and far more than the sockets of a client that does not read take.
+    for (let sent = 0; sent < 40_000_000; sent += 50_000) {
       owner.send({ type: FRAME_BODY, id, payload: Buffer.alloc(50_000) })
     }
     await expect

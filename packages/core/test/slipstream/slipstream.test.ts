@@ -136,6 +136,13 @@ test('httpsys run starts a program on its prefix, and ends as it ends', async ()
   expect(await program.end()).toBe(0)
 })
 
+test('a process that breaks off pipelined requests, and closes, ends', async () => {
+  await using site = await ProgramSite.open()
+  const program = site.run(['--import', preload, app('pipelined-leave.mjs')], { HTTPSYS_PREFIX: 'auto' })
+  await program.ready()
+  expect(await program.exit()).toBe(0)
+})
+
 test('httpsys run reports the exit code of the program', async () => {
   await using site = await ProgramSite.open()
   const program = site.run([cli, 'run', '--prefix', '/x/', '--', process.execPath, '-e', 'process.exit(7)'], {})

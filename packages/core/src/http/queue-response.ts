@@ -7,6 +7,7 @@ import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 import type { QueueSocket } from './queue-socket.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
+import { setHeader } from './set-header.ts'
 
 type NativeResponse = ServerResponse & ServerResponseInternals
 
@@ -72,6 +73,7 @@ export function bindResponse(
   bound._writeRaw = writeRaw
   bound._finish = finish
   bound.end = end as QueueResponse['end']
+  bound.setHeader = setHeader as unknown as QueueResponse['setHeader']
   return bound
 }
 

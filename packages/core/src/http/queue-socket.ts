@@ -48,6 +48,8 @@ export class QueueSocket extends Duplex {
   readonly scope = new AsyncResource('HTTPSYSCONNECTION')
   /** Requests of this connection that came here. */
   requestCount = 0
+  /** As `destroyed`, which asks both sides of the stream. */
+  isClosed = false
   /** The exchange under way. */
   exchange: Exchange | null = null
   /** Responses to requests behind it, which wait for their turn; null until the first one does. */
@@ -239,6 +241,7 @@ export class QueueSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.isClosed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.exchange !== null) this.exchange.cancel(this.#isReset)
     else if (!this.#isForgotten) this.connection.closeIfIdle?.()

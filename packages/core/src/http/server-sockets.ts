@@ -38,7 +38,7 @@ export class ServerSockets {
   /** The socket of a connection, made at the first request, or when a private port accepts it. */
   of(connection: QueueConnection): QueueSocket {
     const known = this.#sockets.get(connection)
-    if (known !== undefined && !known.destroyed) return known
+    if (known !== undefined && !known.isClosed) return known
     const server = this.#server
     const socket = this.#scope.runInAsyncScope(
       () => new QueueSocket(server, this.#prefix, connection, this.#onClosed, server.highWaterMark),

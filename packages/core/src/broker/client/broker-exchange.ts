@@ -1,3 +1,4 @@
+import { writeLatin1 } from '../../base/latin1.ts'
 import {
   LENGTH_UNKNOWN,
   MAX_SECONDS_TO_LIVE,
@@ -216,11 +217,13 @@ export class BrokerExchange implements Exchange {
       view.setUint32(position, this.#secondsToLive > MAX_SECONDS_TO_LIVE ? FOREVER_SECONDS : this.#secondsToLive, true)
       position += policyLength
     }
-    if (reason !== '') position += bytes.write(reason, position, reason.length, 'latin1')
-    position += bytes.write(fields, position, fields.length, 'latin1')
+    if (reason !== '') position += writeLatin1(bytes, reason, position)
+    if (fields !== '') position += writeLatin1(bytes, fields, position)
     if (bodyLength > 0) {
-      if (typeof chunk === 'string') bytes.write(chunk, position, bodyLength, encoding ?? 'utf8')
-      else bytes.set(chunk!, position)
+      if (typeof chunk !== 'string') bytes.set(chunk!, position)
+      // UTF-8 that takes a byte for each character is ASCII.
+      else if (bodyLength === chunk.length && (encoding ?? 'utf8') === 'utf8') writeLatin1(bytes, chunk, position)
+      else bytes.write(chunk, position, bodyLength, encoding ?? 'utf8')
       this.#window -= bodyLength
     }
     if (isWhole) {

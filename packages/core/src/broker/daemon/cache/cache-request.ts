@@ -1,4 +1,5 @@
 import { latin1 } from '../../../base/latin1.ts'
+import { isGetRequest, isHeadRequest } from '../exchange/request-method.ts'
 import { TOKEN, VALUE, equalsIgnoringCase } from '../http1/characters.ts'
 import { FORM_ORIGIN } from '../http1/head-parser.ts'
 import type { HeadParser } from '../http1/head-parser.ts'
@@ -70,9 +71,10 @@ export class CacheRequest {
    * Reads the request that the parser has just read.
    *
    * @param path - of the target, without the query
+   * @param host - as the client wrote it
    * @returns whether the cache may have to do with it at all
    */
-  read(head: HeadParser, bytes: Buffer, path = latin1(bytes, head.pathStart, head.pathEnd)): boolean {
+  read(head: HeadParser, bytes: Buffer, path = latin1(bytes, head.pathStart, head.pathEnd), host?: string): boolean {
     this.#head = head
     this.#bytes = bytes
     const hasBody = head.isChunked || head.contentLength > 0
@@ -80,7 +82,7 @@ export class CacheRequest {
     // Without Host the app takes some name of its own for the client's.
     if (head.hostStart === -1 || !this.#isReading(head, bytes)) return false
     this.path = path
-    this.key = `${latin1(bytes, head.hostStart, head.hostEnd)} ${path}`
+    this.key = `${host ?? latin1(bytes, head.hostStart, head.hostEnd)} ${path}`
     if (head.targetEnd > head.pathEnd) this.key += latin1(bytes, head.pathEnd, head.targetEnd)
     this.ifNoneMatch = null
     this.ifModifiedSince = null
@@ -105,10 +107,9 @@ export class CacheRequest {
     return names.map((name) => values.get(name) ?? '\n').join('\r')
   }
 
-  #isReading({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
-    const method = methodEnd - headStart > 4 ? '' : latin1(bytes, headStart, methodEnd)
-    this.isHead = method === 'HEAD'
-    return this.isHead || method === 'GET'
+  #isReading(head: HeadParser, bytes: Buffer): boolean {
+    this.isHead = isHeadRequest(head, bytes)
+    return this.isHead || isGetRequest(head, bytes)
   }
 
   /** Returns false when a field keeps the request from the cache. */

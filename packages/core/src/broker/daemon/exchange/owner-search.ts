@@ -117,7 +117,7 @@ export class OwnerSearch {
     const { maxConnections } = entry.settings
     if (maxConnections > 0 && entry.counts.connections > maxConnections) return TOO_MANY_CONNECTIONS
     const { cache } = entry
-    const isCacheable = cache !== null && this.#isAnonymous && request.read(head, bytes, path)
+    const isCacheable = cache !== null && this.#isAnonymous && request.read(head, bytes, path, host)
     const now = isCacheable ? performance.now() : 0
     if (isCacheable) {
       const response = cache.find(request, now)

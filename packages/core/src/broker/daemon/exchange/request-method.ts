@@ -16,13 +16,21 @@ export function isCommon({ headStart, methodEnd }: HeadParser, bytes: Buffer): b
 }
 
 /** Whether the client asks for no change of anything. */
-export function isSafe({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
-  return SAFE_METHODS.has(latin1(bytes, headStart, methodEnd))
+export function isSafe(head: HeadParser, bytes: Buffer): boolean {
+  return isGetRequest(head, bytes) || SAFE_METHODS.has(latin1(bytes, head.headStart, head.methodEnd))
 }
 
 /** Whether the request may be given to a second owner when the first one dies with it. */
-export function isIdempotent({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
-  return IDEMPOTENT_METHODS.has(latin1(bytes, headStart, methodEnd))
+export function isIdempotent(head: HeadParser, bytes: Buffer): boolean {
+  return isGetRequest(head, bytes) || IDEMPOTENT_METHODS.has(latin1(bytes, head.headStart, head.methodEnd))
+}
+
+/** Nearly every request: worth knowing without making a string. */
+export function isGetRequest({ headStart, methodEnd }: HeadParser, bytes: Buffer): boolean {
+  // G, E, T
+  return (
+    methodEnd - headStart === 3 && bytes[headStart] === 71 && bytes[headStart + 1] === 69 && bytes[headStart + 2] === 84
+  )
 }
 
 /** Whether the response has no body, whatever its fields say. */

@@ -32,12 +32,21 @@ export class Pki {
     return this.#sign(hosts[0]!, hosts, 'server')
   }
 
+  /** The same with an RSA key. */
+  rsaServer(...hosts: string[]): Identity {
+    return this.#sign(hosts[0]!, hosts, 'server', generateKeyPairSync('rsa', { modulusLength: 2048 }))
+  }
+
   client(subject: string): Identity {
     return this.#sign(subject, [], 'client')
   }
 
-  #sign(subject: string, hosts: string[], use: 'server' | 'client'): Identity {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+  #sign(
+    subject: string,
+    hosts: string[],
+    use: 'server' | 'client',
+    { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }),
+  ): Identity {
     const parts = { ...validity(), subject, issuer: this.#name, publicKey, hosts, use }
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
     return { key, cert: signCertificate(parts, this.#key) }

@@ -1,4 +1,4 @@
-import { constants } from 'node:crypto'
+import { X509Certificate, constants } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
@@ -20,6 +20,8 @@ export interface Certificate {
   readonly options: SecureContextOptions
   readonly context: SecureContext
   readonly negotiation: ClientCertificates
+  /** Of its key: `rsa`, `ec`. */
+  readonly keyType: string
   /** Of its files, to see whether they have changed. */
   readonly mark: string
 }
@@ -52,6 +54,12 @@ export class Certificates {
   /** Whether clients of the port may be asked for certificates, by whatever name they call it. */
   asksClients(port: number): boolean {
     return this.#certificates.some((certificate) => isFor(certificate, port) && certificate.negotiation !== 'none')
+  }
+
+  /** Whether the keys of the port's certificates are of several types. */
+  hasSeveralKeyTypes(port: number): boolean {
+    const types = this.#certificates.filter((certificate) => isFor(certificate, port)).map(({ keyType }) => keyType)
+    return types.some((type) => type !== types[0])
   }
 
   /**
@@ -152,6 +160,7 @@ export function load(entry: SslCertificate, host: string, port: number, mark: st
     options,
     context: createSecureContext(options),
     negotiation: entry.clientcertnegotiation,
+    keyType: new X509Certificate(options.cert as Buffer).publicKey.asymmetricKeyType ?? '',
     mark,
   }
 }

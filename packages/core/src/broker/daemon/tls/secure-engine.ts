@@ -8,6 +8,7 @@ import { listen } from '../../engine/net/net-engine.ts'
 import { ticketKeys } from '../../rendezvous/ticket-keys.ts'
 import type { Http2Choice } from '../http2/http2-choice.ts'
 import type { Certificate, Certificates } from './certificates.ts'
+import { peekServerName } from './client-hello.ts'
 import { TlsConnection } from './tls-connection.ts'
 import { tlsInfoOf } from './tls-facts.ts'
 import type { Reason } from '../exchange/reasons.ts'
@@ -53,7 +54,7 @@ interface ServerSocket extends TLSSocket {
   readonly _handle: { setVerifyMode(asks: boolean, requires: boolean): void } | null
 }
 
-/** The TLS of one port for clients that say no name; every connection that it began stays its own. */
+/** The TLS of one port for clients that say no name, or of one certificate; every connection that it began stays its own. */
 interface Front {
   readonly server: Server
   readonly asksClients: boolean
@@ -110,7 +111,27 @@ export class SecureEngine implements Transport {
       return this.#host.onHandshakeEnd(false)
     }
     this.pending.size++
-    this.#frontOf(certificate, localPort, onConnection).server.emit('connection', socket)
+    const begin = (chosen: Certificate): void => {
+      this.#frontOf(chosen, localPort, onConnection).server.emit('connection', socket)
+    }
+    if (!this.#certificates.hasSeveralKeyTypes(localPort)) return begin(certificate)
+    // To a server's own certificate node:tls only adds that of the name; of two whose keys differ in type the client takes which it likes.
+    peekServerName(socket, this.#handshakeTimeout, (name) => {
+      if (name === null) this.#onFailure(socket)
+      else begin(this.#certificates.find(name === '' ? undefined : name, localAddress, localPort) ?? certificate)
+    })
+  }
+
+  get #handshakeTimeout(): number {
+    return this.#settings.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS
+  }
+
+  #onFailure(socket: Socket): void {
+    // node:tls only tells that a handshake takes too long.
+    socket.destroy()
+    this.pending.size--
+    this.#host.count('TLS_Handshake')
+    this.#host.onHandshakeEnd(false)
   }
 
   #frontOf(certificate: Certificate, port: number, onConnection: (connection: EngineConnection) => void): Front {
@@ -122,20 +143,14 @@ export class SecureEngine implements Transport {
     if (isUsable) return known
     const front = { server: this.#makeServer(certificate, port, asksClients), asksClients, since: Date.now() }
     front.server.on('secureConnection', (socket: TLSSocket) => this.#onSecure(socket, onConnection))
-    front.server.on('tlsClientError', (_error, socket) => {
-      // node:tls only tells that a handshake takes too long.
-      socket.destroy()
-      this.pending.size--
-      this.#host.count('TLS_Handshake')
-      this.#host.onHandshakeEnd(false)
-    })
+    front.server.on('tlsClientError', (_error, socket) => this.#onFailure(socket))
     fronts.set(certificate, front)
     return front
   }
 
   #makeServer(certificate: Certificate, port: number, asksClients: boolean): Server {
     const certificates = this.#certificates
-    const { runtimeDirectory, http2, handshakeTimeout } = this.#settings
+    const { runtimeDirectory, http2 } = this.#settings
     const { options, negotiation } = certificate
     // A session that is resumed has the certificate, or none, of the host that it began with: it must not be taken to another.
     const noTickets = asksClients ? constants.SSL_OP_NO_TICKET : 0
@@ -144,7 +159,7 @@ export class SecureEngine implements Transport {
       secureOptions: (options.secureOptions ?? 0) | noTickets,
       ticketKeys: ticketKeys(runtimeDirectory),
       ALPNProtocols: http2 === 'off' ? ['http/1.1'] : ['h2', 'http/1.1'],
-      handshakeTimeout: handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: this.#handshakeTimeout,
       requestCert: negotiation !== 'none',
       rejectUnauthorized: negotiation === 'require',
       SNICallback(this: ServerSocket, servername: string, done: (error: null, context?: SecureContext) => void) {

@@ -11,7 +11,10 @@ const MAX_LISTED_LENGTH = 150_000
 
 const URL_FORM = /^(https?:\/\/[^/]+)(\/.*)$/i
 
-/** The responses that a URL is about: all queries, and with a slash at its end also what is below; an empty one is about all. */
+/**
+ * The responses that a URL is about: all queries, and with a slash at its end also what is below; an empty one is about all. Of a prefix
+ * for many hosts those of all of them.
+ */
 export class CacheQuestion {
   readonly #site: UrlPrefix | null = null
   readonly #path: FlushPath | null = null
@@ -50,7 +53,10 @@ export class CacheQuestion {
 
   #isAbout({ prefix, port }: RequestQueueEntry): boolean {
     const site = this.#site
-    return site === null || (site.scheme === prefix.scheme && site.host === prefix.host && site.port === port)
+    if (site === null) return true
+    if (site.scheme !== prefix.scheme || site.port !== port) return false
+    // What is cached for every host can be named by any, as clients do.
+    return site.host === prefix.host || prefix.category.endsWith('wildcard')
   }
 
   #matches(path: string): boolean {

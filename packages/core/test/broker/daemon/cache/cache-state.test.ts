@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { queryCache } from '../../../../src/broker/client/query-cache.ts'
+import httpsys from '../../../../src/index.ts'
 import { CachedSite, numbered } from '../../../support/cached-site.ts'
+import { closeServer } from '../../../support/listening.ts'
 
 // What administrators see and do: `httpsys show cachestate`, `httpsys delete cache`.
 
@@ -88,4 +92,22 @@ test.each([
   site.seen.length = 0
   for (const page of PAGES) await site.ask(page)
   expect(site.seen).toEqual(gone)
+})
+
+test('a prefix for every host is meant by whatever host the URL names', async () => {
+  await using site = await filled()
+  let calls = 0
+  const server = createServer((_request, response) => {
+    response.cachePolicy = { ttl: 60 }
+    response.end(String(++calls))
+  })
+  server.listen(httpsys.prefix(`http://*:${site.port}/5/`))
+  await once(server, 'listening')
+  await site.ask('/5/page')
+  const url = `http://any.test:${site.port}/5/page`
+  expect(await queryCache(url, false)).toMatchObject({ total: 1, responses: [{ url: 'http://localhost/5/page' }] })
+  expect((await queryCache(url, true))?.total).toBe(1)
+  expect((await site.ask('/5/page')).body).toBe('2')
+  expect((await queryCache(`http://any.test:${site.port}/2/news`, true))?.total).toBe(0)
+  await closeServer(server)
 })

@@ -109,12 +109,9 @@ describePrivateCompat('requests that are pipelined', (host) => {
     expect(client.text).toMatch(
       /^HTTP\/1\.1 200 .*?<a>.*?HTTP\/1\.1 103 Early Hints\r\nLink: .*?HTTP\/1\.1 203 .*?<b1>/is,
     )
-    expect(bodiesOf(client.text.replace('</style.css>', '')).map((body) => body.slice(0, 2))).toEqual([
-      'a',
-      'b1',
-      'xx',
-      'b2',
-    ])
+    // A large piece may be cut into several chunks.
+    const text = client.text.replace('</style.css>', '').replaceAll(/\r\n[\da-f]+\r\n/g, '')
+    expect(bodiesOf(text).map((body) => body.slice(0, 2))).toEqual(['a', 'b1', 'xx', 'b2'])
   })
 
   test('bodies without length of pipelined responses stay in order, however large', async () => {

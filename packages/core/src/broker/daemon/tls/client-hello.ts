@@ -6,6 +6,7 @@ const RECORD_HANDSHAKE = 22
 const CLIENT_HELLO = 1
 const EXTENSION_SERVER_NAME = 0
 const NAME_TYPE_HOST = 0
+const NOTHING = Buffer.alloc(0)
 /** Version and random. */
 const FIXED_BYTES = 34
 /** No client says so much; OpenSSL takes no more either. */
@@ -33,23 +34,19 @@ export function serverNameIn(bytes: Buffer): string | null {
 /** The first handshake message, which may have been cut into several records; empty when there is none, null while it is incomplete. */
 function handshakeIn(bytes: Buffer): Buffer | null {
   const parts: Buffer[] = []
-  let length = 0
-  for (let position = 0; ;) {
-    if (bytes.length > position && bytes[position] !== RECORD_HANDSHAKE) return Buffer.alloc(0)
-    if (bytes.length < position + RECORD_HEADER_BYTES) return null
+  let position = 0
+  while (position + RECORD_HEADER_BYTES <= bytes.length && bytes[position] === RECORD_HANDSHAKE) {
     const start = position + RECORD_HEADER_BYTES
     position = start + bytes.readUInt16BE(position + 3)
-    if (position === start) return Buffer.alloc(0)
-    const part = bytes.subarray(start, position)
-    parts.push(part)
-    length += part.length
-    if (length < HANDSHAKE_HEADER_BYTES && bytes.length >= position) continue
-    const message = Buffer.concat(parts)
-    if (message.length < HANDSHAKE_HEADER_BYTES) return null
+    if (position === start) return NOTHING
+    parts.push(bytes.subarray(start, position))
+  }
+  const message = Buffer.concat(parts)
+  if (message.length >= HANDSHAKE_HEADER_BYTES) {
     const end = HANDSHAKE_HEADER_BYTES + message.readUIntBE(1, 3)
     if (message.length >= end) return message.subarray(0, end)
-    if (bytes.length < position) return null
   }
+  return position < bytes.length && bytes[position] !== RECORD_HANDSHAKE ? NOTHING : null
 }
 
 /** @throws RangeError when a length leads out of the message */

@@ -1,13 +1,10 @@
 import koffi from 'koffi'
+import { writeLatin1 } from '../../../base/latin1.ts'
 import { LARGE_BYTES, SMALL_BYTES, splitAddress } from './send-arena.ts'
 import type { SendArena, SendBlock } from './send-arena.ts'
 
 /** Chunks from this size on are sent from where they lie. */
 const BY_REFERENCE_BYTES = 16 * 1024
-
-interface Latin1Buffer {
-  latin1Write(text: string, offset: number, length: number): number
-}
 
 /** Bytes that leave in one send, or in several when the kernel takes only a part. */
 interface Segment {
@@ -59,7 +56,7 @@ export class SendQueue {
     const count = latin1.length
     if (count > LARGE_BYTES) return this.copy(Buffer.from(latin1, 'latin1'), 0, count)
     const block = this.#room(count)
-    ;(block.bytes as unknown as Latin1Buffer).latin1Write(latin1, block.start + this.#filled, count)
+    writeLatin1(block.bytes, latin1, block.start + this.#filled)
     this.#add(count)
   }
 

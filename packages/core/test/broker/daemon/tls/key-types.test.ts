@@ -126,6 +126,17 @@ test('the name is found as soon as it is all there, in one record or in several'
   }
 })
 
+test('what is no first message of a client has no name', () => {
+  const head = [22, 3, 1, 0, 42, 1, 0, 0, 38, 3, 3]
+  const bytes = Buffer.concat([Buffer.from(head), Buffer.alloc(32), Buffer.from([255, 0, 0, 0])])
+  // The length of its session id leads out of it.
+  expect(serverNameIn(bytes)).toBe('')
+  expect(serverNameIn(Buffer.from('G'))).toBe('')
+  expect(serverNameIn(Buffer.from([22, 3, 1, 0, 0]))).toBe('')
+  expect(serverNameIn(Buffer.from([22, 3, 1, 0, 1, 1, 23]))).toBe('')
+  expect(serverNameIn(Buffer.alloc(20_000, Buffer.from([22, 3, 1, 0, 1, 1])))).not.toBe(null)
+})
+
 test.each([
   ['what is not TLS', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
   ['a record without anything', Buffer.from([22, 3, 1, 0, 0])],

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { RawOwner } from '../support/raw-owner.ts'
+import type { OwnedRequest } from '../support/raw-owner.ts'
 import { Site } from './processes.ts'
 
 /** node:net gives no connection to another thread. */
@@ -88,5 +91,73 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     const clients = await clientsOf(site, 3 * threads)
     for (const answer of await Promise.all(clients.map((client) => ask(client, '/x'))))
       expect(answer).toMatch(/^HTTP\/1.1 503 .*AppOffline: /s)
+  })
+})
+
+/** A process that has claimed a prefix, with a request that has come to it over its connection to one of two threads. */
+class AskedOwner implements Disposable {
+  readonly first: RawOwner
+  readonly second: RawOwner
+  readonly #clients: RawClient[] = []
+
+  private constructor(first: RawOwner, second: RawOwner) {
+    this.first = first
+    this.second = second
+  }
+
+  static async claim(site: Site, path: string): Promise<AskedOwner> {
+    const socket = (await currentSocketPath(site.directory))!
+    const first = await RawOwner.open(socket)
+    const owner = new AskedOwner(first, await RawOwner.open(socket, 'sockets', { ...first.threads!, thread: 1 }))
+    await first.claim(`http://localhost:${site.port}${path}`, { settings: { holdFor: 0 } })
+    return owner
+  }
+
+  /** Asks both threads; returns the client of each, and the request as its thread has told of it. */
+  async ask(site: Site, path: string): Promise<{ client: RawClient; request: OwnedRequest }[]> {
+    const clients = await clientsOf(site, 2)
+    this.#clients.push(...clients)
+    for (const [index, client] of clients.entries())
+      client.write(`POST ${path}${index} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    const requests = await Promise.all([this.first.request(), this.second.request()])
+    return requests.map((request) => ({ client: clients[Number(/\d(?= HTTP)/.exec(request.head)![0])]!, request }))
+  }
+
+  [Symbol.dispose](): void {
+    this.first.die()
+    this.second.die()
+    for (const client of this.#clients) client[Symbol.dispose]()
+  }
+}
+
+describe.skipIf(!hasThreads)('an owner of two threads', () => {
+  test.each([
+    { ends: 'first', answers: 'second' },
+    { ends: 'second', answers: 'first' },
+  ] as const)('that ends its connection to the $ends still answers over the $answers', async ({ ends, answers }) => {
+    await using site = siteOf(2)
+    await site.listen('/')
+    await site.allThreadsRun()
+    using owner = await AskedOwner.claim(site, '/1/')
+    const asked = await owner.ask(site, '/1/x')
+    const { client, request } = asked[answers === 'first' ? 0 : 1]!
+    owner[answers].beSlowToEnd()
+    const ended = owner[ends].end()
+    // Both threads know of it.
+    await expect.poll(async () => (await site.status()).queues.some(({ prefix }) => prefix.endsWith('/1/'))).toBe(false)
+    owner[answers].respond(request.id, 'answered')
+    expect(await client.untilEnd()).toMatch(/^HTTP\/1.1 200 .*answered$/s)
+    await ended
+  })
+
+  test('that breaks the protocol in one has no say in the other any more', async () => {
+    await using site = siteOf(2)
+    await site.listen('/')
+    await site.allThreadsRun()
+    using owner = await AskedOwner.claim(site, '/1/')
+    const [first, second] = await owner.ask(site, '/1/x')
+    owner.second.send({ type: 200 })
+    for (const { client } of [first!, second!]) expect(await client.untilEnd()).toMatch(/^HTTP\/1.1 502 /)
+    expect((await site.status()).reasons).toMatchObject({ Peer_Violation: 1 })
   })
 })

@@ -21,7 +21,8 @@ import {
   RESPONSE_FLAG_HAS_LENGTH,
   RESPONSE_FLAG_OPAQUE,
 } from '../../src/broker/protocol/frames.ts'
-import { encodeHello } from '../../src/broker/protocol/hello.ts'
+import { decodeHello, encodeHello } from '../../src/broker/protocol/hello.ts'
+import type { ThreadTicket } from '../../src/broker/protocol/hello.ts'
 import type { Delivery } from '../../src/broker/rings/delivery.ts'
 import { encodeFrame, frameRecorder } from './frames.ts'
 import type { Frame } from './frames.ts'
@@ -40,7 +41,10 @@ export class RawOwner implements Disposable {
   readonly #socket: Socket
   /** null: frames go over the socket. */
   readonly rings: RawRings | null
+  /** How to connect to the broker's other threads. */
+  threads: ThreadTicket | undefined
   #nextClaim = 0
+  #isSlowToEnd = false
   #wake: () => void = () => {}
 
   private constructor(socket: Socket, rings: RawRings | null) {
@@ -54,17 +58,22 @@ export class RawOwner implements Disposable {
     }
     if (rings === null) socket.on('data', onBytes)
     else rings.onBytes = onBytes
+    socket.on('end', () => {
+      if (!this.#isSlowToEnd) socket.end()
+    })
     socket.on('error', () => {})
     socket.on('close', () => this.#wake())
   }
 
-  static async open(socketPath: string, delivery: Delivery = 'sockets'): Promise<RawOwner> {
-    const socket = connect(socketPath)
+  /** @param ticket - of one of the broker's threads; the first, unless given */
+  static async open(socketPath: string, delivery: Delivery = 'sockets', ticket?: ThreadTicket): Promise<RawOwner> {
+    const socket = connect({ path: socketPath, allowHalfOpen: true })
     if (delivery === 'rings') return new RawOwner(socket, await RawRings.open(socket))
     await once(socket, 'connect')
     const owner = new RawOwner(socket, null)
-    owner.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid)) })
-    await owner.next(FRAME_HELLO)
+    owner.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid, ticket)) })
+    const { payload } = await owner.next(FRAME_HELLO)
+    owner.threads = decodeHello(payload.toString()).ticket
     return owner
   }
 
@@ -169,6 +178,11 @@ export class RawOwner implements Disposable {
     payload.writeUInt32LE(fields.length, 8)
     payload.write(fields, 16, 'latin1')
     this.send({ type: FRAME_RESPONSE, flags: RESPONSE_FLAG_OPAQUE, aux: 101, id, payload })
+  }
+
+  /** Has not seen yet, when the broker ends its side, that it has. */
+  beSlowToEnd(): void {
+    this.#isSlowToEnd = true
   }
 
   /** Stops to read, as a process does that is stopped. */

@@ -408,7 +408,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     this.#peers.delete(peer)
     this.#admission.leave(peer.credentials)
     this.#claims.dismiss(peer)
-    this.#threads?.onOwnerGone(peer)
+    this.#threads?.onOwnerGone(peer, false)
     if (this.isIdle) this.#options.onIdle?.()
     if (this.#peers.size === 0) this.#onEmpty()
   }
@@ -438,8 +438,10 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   onOwnerLost(peer: OwnerPeer, violation: string | undefined): void {
-    if (violation !== undefined) this.#options.onViolation?.(peer.pid, violation)
-    peer.cut()
+    if (violation !== undefined) return peer.violate(violation)
+    // A process that ends closes one connection after the other, and may have answered over this one just before.
+    this.#claims.dismiss(peer)
+    peer.letGo()
   }
 
   privatePort(port: number, localAddress: string): PrivatePort | undefined {
@@ -455,6 +457,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   onViolation(peer: OwnerPeer, error: unknown): void {
     this.count('Peer_Violation')
     this.#options.onViolation?.(peer.pid, error)
+    this.#threads?.onOwnerGone(peer, true)
   }
 
   #onPeer(connection: EngineConnection): void {

@@ -81,6 +81,8 @@ export interface PeerHost {
 const FULL_BYTES = 1024 * 1024
 /** What a process asks that was blocked or stopped, before it reads again, is far less. */
 const MAX_UNREAD_ANSWERS = 256
+/** In which a process that is let go closes its side; one that lives does so at once. */
+const LET_GO_MS = 10_000
 
 /** A client connection whose facts have been announced to an owner under an id. */
 export interface AnnouncedConnection extends ConnectionFacts {
@@ -218,13 +220,22 @@ export class OwnerPeer implements EngineConnectionHandler {
 
   /** Ends the connection at once. */
   cut(): void {
+    if (this.state === 'closed') return
     this.#connection.destroy()
     this.#close()
   }
 
+  /** Ends this side when everything has been sent. */
   close(): void {
     this.writer.flush()
     this.#channel.end()
+  }
+
+  /** Ends this side, and takes what the process has sent before it ends its own. */
+  letGo(): void {
+    if (this.state === 'closed') return
+    this.close()
+    setTimeout(() => this.cut(), LET_GO_MS).unref()
   }
 
   readonly #onFrame: OnFrame = (type, flags, aux, id, bytes, view, start, end) => {

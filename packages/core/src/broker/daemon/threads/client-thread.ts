@@ -200,7 +200,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
       case 'link':
         return this.#onLink(message.key, message.descriptor, message.flags)
       case 'owner-gone':
-        return this.#onOwnerGone(message.key)
+        return this.#onOwnerGone(message.key, message.isCut)
       case 'queue':
         return this.#onQueue(message.queue, UrlPrefix.parse(message.href), message.port, message.counts)
       case 'settings':
@@ -270,7 +270,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     })
   }
 
-  #onOwnerGone(key: string): void {
+  #onOwnerGone(key: string, isCut: boolean): void {
     const owner = this.#owners.get(key)
     if (owner === undefined) return
     this.#owners.delete(key)
@@ -278,7 +278,8 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     if (peer === null) return
     this.#ofPeers.delete(peer)
     owner.disconnect()
-    peer.cut()
+    if (isCut) peer.cut()
+    else peer.letGo()
   }
 
   #onQueue(queue: number, prefix: UrlPrefix, port: number, cells: Int32Array): void {

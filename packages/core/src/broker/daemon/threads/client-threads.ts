@@ -112,12 +112,13 @@ export class ClientThreads implements ClaimsMirror {
     this.#post(thread, { kind: 'link', key, descriptor, flags })
   }
 
-  onOwnerGone(peer: OwnerPeer): void {
+  /** @param isCut - it has broken the protocol: nothing that it has sent counts any more */
+  onOwnerGone(peer: OwnerPeer, isCut: boolean): void {
     const key = this.#keys.get(peer)
     if (key === undefined) return
     this.#keys.delete(peer)
     this.#peers.delete(key)
-    this.#tell({ kind: 'owner-gone', key })
+    this.#tell({ kind: 'owner-gone', key, isCut })
   }
 
   // What becomes of claims

@@ -28,7 +28,8 @@ export type ToThread =
   | { readonly kind: 'owner'; readonly key: string; readonly pid: number }
   /** It has said HELLO, with these flags. */
   | { readonly kind: 'link'; readonly key: string; readonly descriptor: number; readonly flags: number }
-  | { readonly kind: 'owner-gone'; readonly key: string }
+  /** `isCut`: it has broken the protocol; else its connection to the first thread has ended, and the others are about to. */
+  | { readonly kind: 'owner-gone'; readonly key: string; readonly isCut: boolean }
   | {
       readonly kind: 'queue'
       readonly queue: number

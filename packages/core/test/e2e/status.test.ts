@@ -41,6 +41,8 @@ test('httpsys status shows the broker, its prefixes with their processes, and wh
     [{ pid: two.pid, mode: 'attach' }],
   ])
   await one.kill()
+  // Only then does what is asked wait without having been given to the process that died.
+  await expect.poll(() => httpsys(site, 'status')).toMatch(/\/1\/ +none now/)
   client.write('GET /1/x HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await expect
     .poll(() => httpsys(site, 'status'))

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../../src/broker/protocol/claims.ts'
@@ -6,6 +7,7 @@ import type { Claim } from '../../src/broker/protocol/claims.ts'
 import {
   FLAG_END,
   FRAME_BODY,
+  FRAME_BODY_BLOCK,
   FRAME_CLAIM,
   FRAME_CLAIMED,
   FRAME_CREDIT,
@@ -16,6 +18,7 @@ import {
   FRAME_REQUEST,
   FRAME_RESPONSE,
   FRAME_REVOKED,
+  HELLO_BLOCKS,
   RELEASE_HOLD,
   RESPONSE_FLAG_CACHE,
   RESPONSE_FLAG_HAS_LENGTH,
@@ -24,6 +27,9 @@ import {
 import { decodeHello, encodeHello } from '../../src/broker/protocol/hello.ts'
 import type { ThreadTicket } from '../../src/broker/protocol/hello.ts'
 import type { Delivery } from '../../src/broker/rings/delivery.ts'
+import { BLOCKS_BYTES } from '../../src/broker/blocks/block-memory.ts'
+import { receiveAnswer } from '../../src/broker/client/receive-answer.ts'
+import { mapSharedMemory } from '../../src/sockets/shared-memory.ts'
 import { encodeFrame, frameRecorder } from './frames.ts'
 import type { Frame } from './frames.ts'
 import { RawRings } from './raw-rings.ts'
@@ -43,6 +49,8 @@ export class RawOwner implements Disposable {
   readonly rings: RawRings | null
   /** How to connect to the broker's other threads. */
   threads: ThreadTicket | undefined
+  /** Memory in common with the broker. */
+  blocks = Buffer.alloc(0)
   #nextClaim = 0
   #isSlowToEnd = false
   #wake: () => void = () => {}
@@ -66,6 +74,22 @@ export class RawOwner implements Disposable {
   }
 
   /** @param ticket - of one of the broker's threads; the first, unless given */
+  /** With blocks for its bodies. */
+  static async openWithBlocks(socketPath: string): Promise<RawOwner> {
+    const socket = connect({ path: socketPath, allowHalfOpen: true }).pause()
+    await once(socket, 'connect')
+    const owner = new RawOwner(socket, null)
+    socket.pause()
+    owner.send({ type: FRAME_HELLO, flags: HELLO_BLOCKS, payload: Buffer.from(encodeHello(process.pid)) })
+    const answer = await receiveAnswer(socket, 4096)
+    const [descriptor] = answer?.descriptors ?? []
+    if (descriptor === undefined) throw new Error('the broker gives no blocks')
+    owner.blocks = Buffer.from(mapSharedMemory(descriptor, BLOCKS_BYTES).bytes)
+    closeSync(descriptor)
+    socket.resume()
+    return owner
+  }
+
   static async open(socketPath: string, delivery: Delivery = 'sockets', ticket?: ThreadTicket): Promise<RawOwner> {
     const socket = connect({ path: socketPath, allowHalfOpen: true })
     if (delivery === 'rings') return new RawOwner(socket, await RawRings.open(socket))
@@ -169,6 +193,13 @@ export class RawOwner implements Disposable {
     payload.write(fields + body, 20, 'latin1')
     const flags = RESPONSE_FLAG_HAS_LENGTH | RESPONSE_FLAG_CACHE | FLAG_END
     this.send({ type: FRAME_RESPONSE, flags, aux: 200, id, payload })
+  }
+
+  /** A piece of a body in a block; all of it may be a lie. */
+  respondInBlock(id: number, block: number, length: number, isLast = false): void {
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32LE(length, 0)
+    this.send({ type: FRAME_BODY_BLOCK, flags: isLast ? FLAG_END : 0, aux: block, id, payload })
   }
 
   /** Leaves HTTP for another protocol. */

@@ -32,9 +32,8 @@ export async function askBroker(question: TextFrame): Promise<TextFrame | undefi
     if (type === FRAME_LEAVING) return
     onAnswer({ type, payload: bytes.toString('utf8', start + HEADER_BYTES, end) })
   }
-  // One question is not worth rings.
   const events: FrameEvents = { onFrame, onBatchEnd: () => true }
-  const opened = await openConnection(connectSocket, events, 'sockets').catch((error: unknown) => {
+  const opened = await openConnection(connectSocket, events, 0).catch((error: unknown) => {
     if (error !== NONE) throw error
   })
   if (opened === undefined) return undefined

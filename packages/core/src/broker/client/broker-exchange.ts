@@ -9,12 +9,15 @@ import {
   RESPONSE_OWN_CONNECTION,
 } from '../../queue/exchange.ts'
 import type { Chunk, Exchange, ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
+import type { OwnerBlocks } from '../blocks/owner-blocks.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CACHE_POLICY_BYTES,
   FLAG_END,
   FOREVER_SECONDS,
+  BODY_BLOCK_BYTES,
   FRAME_BODY,
+  FRAME_BODY_BLOCK,
   CANCEL_RESET,
   FRAME_CANCEL,
   FRAME_DISCARD,
@@ -46,6 +49,8 @@ import { parseRawHeaders } from './raw-headers.ts'
 /** What an exchange needs of the session that carries it. */
 export interface ExchangeHome {
   readonly writer: FrameWriter
+  /** null: bodies go in frames. */
+  readonly blocks: OwnerBlocks | null
   onExchangeClosed(exchange: BrokerExchange): void
 }
 
@@ -301,7 +306,7 @@ export class BrokerExchange implements Exchange {
 
   /** Sends what the window allows; returns whether all of it went and there is room for more. */
   #pump(): boolean {
-    const { writer } = this.#home
+    const { writer, blocks } = this.#home
     while (this.#pending.length > 0 && this.#window > 0) {
       const piece = this.#pending[0]!
       const length = Math.min(piece.length, this.#window, MAX_BODY_FRAME_BYTES)
@@ -309,7 +314,13 @@ export class BrokerExchange implements Exchange {
       if (isWholePiece) this.#pending.shift()
       else this.#pending[0] = piece.subarray(length)
       const isEnd = this.#isEndPending && this.#pending.length === 0 && this.#trailers === ''
-      writer.payload(FRAME_BODY, isEnd ? FLAG_END : 0, 0, this.id, isWholePiece ? piece : piece.subarray(0, length))
+      const flags = isEnd ? FLAG_END : 0
+      const block = blocks === null ? -1 : blocks.put(piece, length)
+      if (block === -1) writer.payload(FRAME_BODY, flags, 0, this.id, isWholePiece ? piece : piece.subarray(0, length))
+      else {
+        const offset = writer.reserve(BODY_BLOCK_BYTES, FRAME_BODY_BLOCK, flags, block, this.id)
+        writer.view.setUint32(offset + HEADER_BYTES, length, true)
+      }
       this.#window -= length
       this.queuedBytes -= length
       if (isEnd) return this.#onSent()

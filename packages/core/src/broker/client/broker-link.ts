@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { latin1 } from '../../base/latin1.ts'
 import type { ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
+import type { OwnerBlocks } from '../blocks/owner-blocks.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
@@ -10,6 +11,7 @@ import {
   DISCONNECT_END,
   FLAG_END,
   FRAME_ACCEPTED,
+  FRAME_BLOCK_FREE,
   FRAME_BODY,
   FRAME_CANCEL,
   FRAME_CLIENT_ERROR,
@@ -25,7 +27,7 @@ import {
 } from '../protocol/frames.ts'
 import { SLOT_MASK } from '../protocol/limits.ts'
 import type { ThreadTicket } from '../protocol/hello.ts'
-import { deliveryChoice } from '../rings/delivery.ts'
+import { deliveryChoice, wantedMemory } from '../rings/delivery.ts'
 import type { RingLink } from '../rings/ring-link.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { BrokerExchange } from './broker-exchange.ts'
@@ -57,6 +59,7 @@ export interface LinkHome {
  */
 export class BrokerLink implements ExchangeHome {
   readonly writer: FrameWriter
+  readonly blocks: OwnerBlocks | null
   readonly #socket: Socket
   readonly #rings: RingLink | null
   readonly #home: LinkHome
@@ -69,10 +72,11 @@ export class BrokerLink implements ExchangeHome {
   #isClosed = false
   #isRef = true
 
-  private constructor({ socket, writer, rings }: OpenConnection, home: LinkHome) {
+  private constructor({ socket, writer, rings, blocks }: OpenConnection, home: LinkHome) {
     this.#socket = socket
     this.writer = writer
     this.#rings = rings
+    this.blocks = blocks
     this.#home = home
     socket.once('close', () => this.#onLost())
   }
@@ -102,8 +106,8 @@ export class BrokerLink implements ExchangeHome {
       },
     }
     const connectSocket: ConnectSocket = (options, isPaused) => findBroker(directory, options, isPaused)
-    const delivery = deliveryChoice(process.env) ?? 'sockets'
-    const connection = await openConnection(connectSocket, events, delivery, ticket)
+    const memory = wantedMemory(deliveryChoice(process.env))
+    const connection = await openConnection(connectSocket, events, memory, ticket)
     link = new BrokerLink(connection, home)
     if (connection.threads !== undefined) link.#connectToThreads(directory, connection.threads)
     for (const replay of early) replay()
@@ -131,6 +135,7 @@ export class BrokerLink implements ExchangeHome {
     this.#threads?.close()
     this.#isClosed = true
     this.writer.flush()
+    this.blocks?.close()
     if (this.#rings === null) this.#socket.end()
     else this.#rings.afterSending(() => this.#socket.end())
     // The other side closes at once; nothing is left that could keep the process waiting for it.
@@ -165,6 +170,7 @@ export class BrokerLink implements ExchangeHome {
     if (this.#isClosed) return
     this.#isClosed = true
     this.writer.close()
+    this.blocks?.close()
     const exchanges = this.#exchanges.splice(0)
     const connections = this.#connections.splice(0)
     this.#exchangeCount = 0
@@ -188,6 +194,8 @@ export class BrokerLink implements ExchangeHome {
       case FRAME_CREDIT:
       case FRAME_DISCONNECT:
         return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
+      case FRAME_BLOCK_FREE:
+        return this.blocks?.giveBack(aux)
       case FRAME_CONNECTION:
         this.#connections[id & SLOT_MASK] = new BrokerConnection(
           latin1(bytes, payload, end),

@@ -4,14 +4,15 @@ import { HttpSysError } from '../../base/errors.ts'
 import { ringDoorbell } from '../../sockets/doorbell.ts'
 import { sendNow } from '../../sockets/send-now.ts'
 import { hasSharedMemory, mapSharedMemory } from '../../sockets/shared-memory.ts'
+import { BLOCKS_BYTES } from '../blocks/block-memory.ts'
+import { OwnerBlocks } from '../blocks/owner-blocks.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
-import { FRAME_HELLO, HEADER_BYTES, HELLO_RINGS } from '../protocol/frames.ts'
+import { FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import type { ThreadTicket } from '../protocol/hello.ts'
 import { noRings } from '../rings/delivery.ts'
-import type { Delivery } from '../rings/delivery.ts'
 import { RingLink } from '../rings/ring-link.ts'
 import { MEMORY_BYTES } from '../rings/ring-memory.ts'
 import { descriptorOf } from './descriptor-of.ts'
@@ -28,6 +29,8 @@ export interface OpenConnection {
   readonly writer: FrameWriter
   /** null: frames go over the socket. */
   readonly rings: RingLink | null
+  /** null: bodies go in frames. */
+  readonly blocks: OwnerBlocks | null
   /** How to connect to the broker's other threads, and in place of `thread` how many there are, the first included. */
   readonly threads: ThreadTicket | undefined
 }
@@ -47,24 +50,27 @@ export interface FrameEvents {
  *
  * @throws HttpSysError `ETIMEDOUT` when it says nothing, `EPROTO` when it is of another version, `ECONNRESET` when it was just
  * leaving, `ENOTSUP` when rings can't be had, and what `connectSocket` throws
+ * @param memory - what memory in common is asked for, as HELLO_ flags; whether blocks are to be had is no failure
  * @param ticket - of the thread that is to be connected to; the first, unless given
  */
 export async function openConnection(
   connectSocket: ConnectSocket,
   events: FrameEvents,
-  delivery: Delivery,
+  memory: number,
   ticket?: ThreadTicket,
 ): Promise<OpenConnection> {
   const opening = new Opening(events, ticket)
-  const asksForRings = delivery === 'rings'
+  const asksForRings = (memory & HELLO_RINGS) !== 0
   if (asksForRings && !hasSharedMemory()) throw noRings('this system has no sealed shared memory')
-  await opening.connect(connectSocket, asksForRings)
-  const rings = await opening.greet(asksForRings)
+  const wanted = hasSharedMemory() ? memory : 0
+  await opening.connect(connectSocket, wanted !== 0)
+  await opening.greet(wanted)
+  const { rings, blocks } = opening
   if (asksForRings && rings === null) {
     opening.socket.destroy()
     throw noRings('the broker gives none')
   }
-  return { socket: opening.socket, writer: opening.writer, rings, threads: opening.threads }
+  return { socket: opening.socket, writer: opening.writer, rings, blocks, threads: opening.threads }
 }
 
 /** connecting ──▶ greeting ──HELLO──▶ open */
@@ -75,7 +81,8 @@ class Opening {
   readonly #reader: FrameReader
   readonly #events: FrameEvents
   readonly #ticket: ThreadTicket | undefined
-  #rings: RingLink | null = null
+  rings: RingLink | null = null
+  blocks: OwnerBlocks | null = null
   /** Its flags; -1 while the broker has not said HELLO. */
   #helloFlags = -1
   #onHello: ((error?: unknown) => void) | null = null
@@ -91,24 +98,28 @@ class Opening {
       this.#onHello?.()
     })
     this.writer = new FrameWriter((chunks, done) => {
-      if (this.#rings === null) transmit(this.socket, chunks, done)
-      else this.#rings.send(chunks, done)
+      if (this.rings === null) transmit(this.socket, chunks, done)
+      else this.rings.send(chunks, done)
     })
   }
 
   async connect(connectSocket: ConnectSocket, isPaused: boolean): Promise<void> {
     const buffer = Buffer.allocUnsafeSlow(64 * 1024)
     const callback = (length: number): boolean => {
-      if (this.#rings === null) this.#push(buffer, 0, length)
-      else hear(this.#rings)
+      if (this.rings === null) this.#push(buffer, 0, length)
+      else hear(this.rings)
       return true
     }
     this.socket = await connectSocket({ onread: { buffer, callback } }, isPaused)
     this.socket.on('error', () => {})
   }
 
-  /** Both sides say HELLO; resolves to the rings, if the broker gives any. */
-  async greet(asksForRings: boolean): Promise<RingLink | null> {
+  /**
+   * Both sides say HELLO.
+   *
+   * @param wanted - HELLO_ flags; some memory is asked for: the socket is paused
+   */
+  async greet(wanted: number): Promise<void> {
     const { socket } = this
     const timer = setTimeout(() => {
       this.#onHello?.(silent())
@@ -118,24 +129,16 @@ class Opening {
       const said = new Promise<void>((resolve, reject) => {
         this.#onHello = (error) => (error === undefined ? resolve() : reject(error as Error))
         socket.once('close', () => reject(lost()))
-        this.writer.text(
-          FRAME_HELLO,
-          asksForRings ? HELLO_RINGS : 0,
-          0,
-          0,
-          encodeHello(process.pid, this.#ticket),
-          'latin1',
-        )
+        this.writer.text(FRAME_HELLO, wanted, 0, 0, encodeHello(process.pid, this.#ticket), 'latin1')
       })
-      await (asksForRings ? Promise.all([said, this.#receiveRings()]) : said)
+      await (wanted === 0 ? said : Promise.all([said, this.#receiveMemory()]))
     } finally {
       this.#onHello = null
       clearTimeout(timer)
     }
-    return this.#rings
   }
 
-  async #receiveRings(): Promise<void> {
+  async #receiveMemory(): Promise<void> {
     const { socket } = this
     const answer = await receiveAnswer(socket, MAX_ANSWER_BYTES)
     if (answer === undefined) return
@@ -143,14 +146,17 @@ class Opening {
     if (bytes.length === 0) return void socket.destroy()
     try {
       this.#push(bytes, 0, bytes.length)
-      const [descriptor] = descriptors
-      if (descriptor !== undefined && (this.#helloFlags & HELLO_RINGS) !== 0) this.#rings = this.#openRings(descriptor)
+      const given = [...descriptors]
+      if ((this.#helloFlags & HELLO_RINGS) !== 0) this.rings = this.#openRings(given.shift()!)
+      if ((this.#helloFlags & HELLO_BLOCKS) !== 0) {
+        this.blocks = new OwnerBlocks(mapSharedMemory(given.shift()!, BLOCKS_BYTES))
+      }
     } finally {
       for (const descriptor of descriptors) closeSync(descriptor)
     }
     socket.resume()
     // Until it says that it sleeps nobody rings.
-    if (this.#rings !== null) hear(this.#rings)
+    if (this.rings !== null) hear(this.rings)
   }
 
   #openRings(descriptor: number): RingLink {

@@ -1,6 +1,7 @@
 import { HttpSysError } from '../../base/errors.ts'
 import { peerCredentials } from '../../sockets/peer-credentials.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
+import { BLOCK_BYTES } from '../blocks/block-memory.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
 import { encodeConnectionFacts } from '../protocol/connection-facts.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
@@ -15,7 +16,10 @@ import {
   CREDIT_BYTES,
   FLAG_END,
   FOREVER_SECONDS,
+  BODY_BLOCK_BYTES,
+  FRAME_BLOCK_FREE,
   FRAME_BODY,
+  FRAME_BODY_BLOCK,
   CANCEL_RESET,
   FRAME_CANCEL,
   FRAME_CACHE,
@@ -37,7 +41,6 @@ import {
   FRAME_TRAILERS,
   FRAME_UPGRADE,
   HEADER_BYTES,
-  HELLO_RINGS,
   RELEASE_HOLD,
   RESPONSE_FIXED_BYTES,
   RESPONSE_FLAG_CACHE,
@@ -259,6 +262,7 @@ export class OwnerPeer implements EngineConnectionHandler {
       return this.#host.onCache(this, url, (flags & CACHE_DELETE) !== 0)
     }
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
+    if (type === FRAME_BODY_BLOCK) return this.#onBlock(flags, aux, id, view, start, end)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.
     if (exchange === undefined) return
@@ -281,6 +285,25 @@ export class OwnerPeer implements EngineConnectionHandler {
         return exchange.onCancel((flags & CANCEL_RESET) !== 0)
       default:
         throw broken(`frame type ${type} is not one that an owner sends`)
+    }
+  }
+
+  #onBlock(flags: number, block: number, id: number, view: DataView, start: number, end: number): void {
+    const { blocks } = this.#channel
+    const length = end - start === BODY_BLOCK_BYTES ? view.getUint32(start + HEADER_BYTES, true) : Infinity
+    if (blocks === null || !blocks.has(block, length)) throw broken('a block of memory that it does not have')
+    const giveBack = blocks.lend(() => {
+      if (this.state !== 'closed') this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
+    })
+    const exchange = this.exchanges.get(id)
+    // It has ended meanwhile.
+    if (exchange === undefined) return giveBack()
+    const at = block * BLOCK_BYTES
+    try {
+      exchange.onResponseBlock(blocks.bytes, at, at + length, (flags & FLAG_END) !== 0, giveBack)
+    } catch (error) {
+      giveBack()
+      throw error
     }
   }
 
@@ -322,9 +345,8 @@ export class OwnerPeer implements EngineConnectionHandler {
 
   #answerHello(flags: number, threads?: ThreadTicket): void {
     const payload = encodeHello(process.pid, threads)
-    const hasRings =
-      (flags & HELLO_RINGS) !== 0 && this.#channel.openRings(encodeText(FRAME_HELLO, HELLO_RINGS, payload))
-    if (!hasRings) this.writer.text(FRAME_HELLO, 0, 0, 0, payload, 'latin1')
+    const isShared = this.#channel.share(flags, (given) => encodeText(FRAME_HELLO, given, payload))
+    if (!isShared) this.writer.text(FRAME_HELLO, 0, 0, 0, payload, 'latin1')
   }
 }
 

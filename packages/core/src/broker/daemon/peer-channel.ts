@@ -2,7 +2,11 @@ import { closeSync } from 'node:fs'
 import { sendDescriptors } from '../../sockets/descriptor-passing.ts'
 import { libc } from '../../sockets/libc.ts'
 import { createSharedMemory, hasSharedMemory } from '../../sockets/shared-memory.ts'
+import type { SharedMemory } from '../../sockets/shared-memory.ts'
+import { BLOCKS_BYTES } from '../blocks/block-memory.ts'
+import { BrokerBlocks } from '../blocks/broker-blocks.ts'
 import type { EngineConnection } from '../engine/engine.ts'
+import { HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import { RingLink } from '../rings/ring-link.ts'
 import { MEMORY_BYTES } from '../rings/ring-memory.ts'
@@ -32,6 +36,8 @@ export class PeerChannel {
   readonly #options: DeliveryOptions
   readonly #events: ChannelEvents
   #rings: RingLink | null = null
+  /** null: the owner sends bodies in frames. */
+  blocks: BrokerBlocks | null = null
 
   constructor(connection: EngineConnection, options: DeliveryOptions, events: ChannelEvents) {
     this.#connection = connection
@@ -44,16 +50,17 @@ export class PeerChannel {
   }
 
   /**
-   * Makes rings and sends them with the answer to HELLO.
+   * Makes the memory that the owner asks for, and sends it with the answer to HELLO.
    *
-   * @returns false when the answer has to go by itself, and what follows it over the socket
+   * @param wanted - HELLO_ flags
+   * @param answer - the HELLO frame with the flags of what it gives
+   * @returns false when nothing is given, and the answer has to go by itself
    */
-  openRings(answer: Buffer): boolean {
-    if (this.#options.choice === 'sockets' || !hasSharedMemory()) return false
+  share(wanted: number, answer: (flags: number) => Buffer): boolean {
+    const flags = wanted & (HELLO_RINGS | HELLO_BLOCKS)
+    if (flags === 0 || this.#options.choice === 'sockets' || !hasSharedMemory()) return false
     try {
-      this.#rings = this.#makeRings(answer)
-      // Until it says that it sleeps nobody rings.
-      this.#options.watch.notice(this.#rings)
+      this.#share(flags, answer(flags))
       return true
     } catch {
       // Out of descriptors or memory, or the owner is gone: the socket does as well, or tells.
@@ -61,22 +68,36 @@ export class PeerChannel {
     }
   }
 
-  #makeRings(answer: Buffer): RingLink {
-    const { memory, descriptor } = createSharedMemory(MEMORY_BYTES)
+  #share(flags: number, answer: Buffer): void {
+    const made: { memory: SharedMemory; descriptor: number }[] = []
     try {
-      sendDescriptors(libc()!, this.#connection.descriptor, [descriptor], answer)
+      if ((flags & HELLO_RINGS) !== 0) made.push(createSharedMemory(MEMORY_BYTES))
+      if ((flags & HELLO_BLOCKS) !== 0) made.push(createSharedMemory(BLOCKS_BYTES))
+      sendDescriptors(
+        libc()!,
+        this.#connection.descriptor,
+        made.map(({ descriptor }) => descriptor),
+        answer,
+      )
     } catch (error) {
-      memory.close()
+      for (const { memory } of made) memory.close()
       throw error
     } finally {
-      // The owner has its own by now, or will find it in its socket.
-      closeSync(descriptor)
+      // The owner has its own by now, or will find them in its socket.
+      for (const { descriptor } of made) closeSync(descriptor)
     }
-    return new RingLink(memory, 'broker', {
+    if ((flags & HELLO_RINGS) !== 0) this.#useRings(made.shift()!.memory)
+    if ((flags & HELLO_BLOCKS) !== 0) this.blocks = new BrokerBlocks(made.shift()!.memory)
+  }
+
+  #useRings(memory: SharedMemory): void {
+    this.#rings = new RingLink(memory, 'broker', {
       onBytes: (bytes, start, end) => this.#events.onFrames(bytes, start, end),
       ringDoorbell: () => this.#connection.ring(),
       onBroken: (reason) => this.#events.onBroken(reason),
     })
+    // Until it says that it sleeps nobody rings.
+    this.#options.watch.notice(this.#rings)
   }
 
   /** Sends the chunks; they must not change until `done` is called, in any case, with whether they were sent. */
@@ -108,5 +129,6 @@ export class PeerChannel {
 
   close(): void {
     this.#rings?.close()
+    this.blocks?.close()
   }
 }

@@ -54,11 +54,18 @@ export const FRAME_CACHE = 27
 /** CACHE flag. */
 export const CACHE_DELETE = 1
 
+/** A piece of a response body that lies in a block of the memory in common; aux is its number. */
+export const FRAME_BODY_BLOCK = 28
+/** Of a BODY_BLOCK frame, whose payload is the length of the piece. */
+export const BODY_BLOCK_BYTES = HEADER_BYTES + 4
+
 /**
  * HELLO flag. Owner: it can use rings. Broker: the memory of the rings came with this very frame (SCM_RIGHTS), which is the last
  * in either direction that goes over the socket; bytes that follow on it are doorbells.
  */
 export const HELLO_RINGS = 1
+/** HELLO flag. Owner: it can use blocks for bodies. Broker: their memory came with this very frame, behind that of rings if there are any. */
+export const HELLO_BLOCKS = 2
 
 /** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
 export const RELEASE_HOLD = 1
@@ -92,6 +99,8 @@ export const FRAME_UPGRADED = 45
 export const FRAME_FLUSHED = 46
 /** The answer to CACHE; REFUSED to those who may not ask. */
 export const FRAME_CACHE_REPLY = 47
+/** The block that aux names has been sent, or dropped. */
+export const FRAME_BLOCK_FREE = 48
 
 /** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1

@@ -1,6 +1,10 @@
 import { HttpSysError } from '../../base/errors.ts'
+import { HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
 
-/** How frames go between an owner and its broker: through the local socket, or through rings in shared memory. */
+/**
+ * How frames go between an owner and its broker: through the local socket, or through rings in shared memory. Who chooses the socket has
+ * no memory in common at all, not even for large pieces of bodies.
+ */
 export type Delivery = 'sockets' | 'rings'
 
 /**
@@ -19,6 +23,12 @@ export function deliveryChoice(environment: NodeJS.ProcessEnv): Delivery | undef
     reason: `it is ${JSON.stringify(value)}`,
     remedy: 'Set it to rings or sockets, or leave it out.',
   })
+}
+
+/** The memory that an owner asks for, as HELLO_ flags. */
+export function wantedMemory(choice: Delivery | undefined): number {
+  if (choice === 'sockets') return 0
+  return choice === 'rings' ? HELLO_RINGS | HELLO_BLOCKS : HELLO_BLOCKS
 }
 
 /** Rings were asked for and can't be had. */

@@ -25,7 +25,7 @@ test('frames keep their bytes and their order when the broker reads more slowly 
         return socket
       },
       { onFrame() {}, onBatchEnd: () => true },
-      'sockets',
+      0,
     )
     const [broker] = await accepted
     broker.write(encodeText(FRAME_HELLO, 0, encodeHello(process.pid)))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { OwnerBlocks } from '../../../src/broker/blocks/owner-blocks.ts'
 import { BrokerExchange } from '../../../src/broker/client/broker-exchange.ts'
 import type { HttpSysErrorParts } from '../../../src/base/errors.ts'
 import { HttpSysError } from '../../../src/base/errors.ts'
@@ -45,7 +46,9 @@ function requestFrame(request: string): string {
 
 function exchangeFrames(act: (exchange: BrokerExchange) => void, flags = 0): string {
   return hexOf((writer) => {
-    const home = { writer, onExchangeClosed: () => {} }
+    // Block 5 is free, and no other.
+    const blocks = { put: (_: unknown, length: number) => (length < 20_000 ? -1 : 5) } as unknown as OwnerBlocks
+    const home = { writer, blocks, onExchangeClosed: () => {} }
     const head = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
     act(new BrokerExchange(home, EXCHANGE, {} as never, {} as never, flags, head, 3, 1, 1, false))
   })
@@ -128,6 +131,12 @@ describe('owner to broker', () => {
         exchange.sendResponse(200, '', '', LENGTH_UNKNOWN, flags, Buffer.from('a'), null, false)
         exchange.sendBody('b', 'utf8', true, '')
       },
+    ],
+    [
+      'RESPONSE, and BODY_BLOCK with a piece that lies in a block',
+      `1c000000 12 10 c800 56341200 204e0000 00000000 00000000 0000 0000
+       10000000 1c 01 0500 56341200 204e0000`,
+      (exchange) => exchange.sendResponse(200, '', '', 20_000, 0, Buffer.alloc(20_000), null, true),
     ],
     [
       'RESPONSE with a length of more than 32 bits and a reason outside ASCII',

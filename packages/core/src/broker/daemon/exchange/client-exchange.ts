@@ -84,7 +84,6 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     this.#isResponseDone = false
     this.#responseWindow = WINDOW_BYTES
     this.#consumed = 0
-    this.#flowed = 0
   }
 
   /** Answers without an owner, with the reason or without; the connection goes on, once the entity body has been read and dropped. */
@@ -218,6 +217,19 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (this.isOwnerDone || !this.response.hasHead) throw broken('a BODY frame outside the response')
     if (!this.tap.isIdle) this.tap.onBody(bytes, start, end, isLast)
     const fits = this.response.body(bytes, start, end) && (!isLast || this.response.end(''))
+    this.#afterPiece(fits, isLast)
+  }
+
+  onResponseBlock(bytes: Buffer, start: number, end: number, isLast: boolean, giveBack: () => void): void {
+    const { response } = this
+    const canLend = this.state === 'open' && !this.isOwnerDone && response.hasHead && response.lend !== undefined
+    if (!canLend) {
+      this.onResponseBody(bytes, start, end, isLast)
+      return giveBack()
+    }
+    this.#account(end - start)
+    if (!this.tap.isIdle) this.tap.onBody(bytes, start, end, isLast)
+    const fits = response.lend!(bytes, start, end, giveBack) && (!isLast || response.end(''))
     this.#afterPiece(fits, isLast)
   }
 

@@ -25,6 +25,8 @@ export interface ExchangeSink {
     end: number,
   ): void
   onResponseBody(bytes: Buffer, start: number, end: number, isLast: boolean): void
+  /** The same with bytes that do not change, and stay, until `giveBack` is called. */
+  onResponseBlock(bytes: Buffer, start: number, end: number, isLast: boolean, giveBack: () => void): void
   onResponseTrailers(bytes: Buffer, start: number, end: number): void
   onBodyCredit(bytes: number): void
   onDiscardBody(): void

@@ -29,6 +29,8 @@ export interface ResponseWriter {
   ): boolean
   /** Writes a further piece; returns false when it exceeds the announced length. */
   body(bytes: Buffer, start: number, end: number): boolean
+  /** As `body`, without a copy: the bytes do not change until `giveBack` is called, in any case. */
+  lend?(bytes: Buffer, start: number, end: number, giveBack: () => void): boolean
   /** Ends the body; returns false when bytes are missing from the announced length. */
   end(trailers: string): boolean
   /** Writes a 1xx head, if the client knows what that is. */

@@ -107,6 +107,26 @@ export class ResponseFramer implements ResponseWriter {
     return true
   }
 
+  lend(bytes: Buffer, start: number, end: number, giveBack: () => void): boolean {
+    const length = end - start
+    if (this.#framing === 'none' || length === 0 || (this.#framing === 'length' && length > this.#remaining)) {
+      giveBack()
+      return this.#framing === 'none' || length === 0
+    }
+    const connection = this.#connection
+    const chunks = [bytes.subarray(start, end)]
+    this.#remaining -= length
+    if (this.#framing !== 'chunked') connection.writeChunks(chunks, giveBack)
+    else {
+      connection.cork()
+      connection.writeText(`${length.toString(16)}\r\n`)
+      connection.writeChunks(chunks, giveBack)
+      connection.writeText('\r\n')
+      connection.uncork()
+    }
+    return true
+  }
+
   end(trailers: string): boolean {
     if (this.#framing === 'chunked') this.#connection.writeText(`0\r\n${trailers}\r\n`)
     return this.#framing !== 'length' || this.#remaining === 0

@@ -8,8 +8,8 @@ import { ServerBinding } from './server-binding.ts'
 
 const kIsHooked = Symbol.for('httpsys.listen')
 
-/** Of the servers that listen on a prefix, or did last. */
-const bindings = new WeakMap<Server, ServerBinding>()
+/** Of the servers that listen on a prefix, or did; the last first, then those before that have connections still. */
+const bindings = new WeakMap<Server, readonly ServerBinding[]>()
 
 interface Hookable {
   [kIsHooked]?: boolean
@@ -73,7 +73,7 @@ export function listenOnPrefix(
   if (reservation !== undefined && bind !== undefined) reservation.privatePort = () => limitsOf(internals)
   const handle = new QueueHandle(internals, reservation?.prefix ?? prefix, binding, reservation)
   internals._handle = handle
-  bindings.set(server, binding)
+  bindings.set(server, [binding, ...bindingsOf(server).filter(({ connectionCount }) => connectionCount > 0)])
   backend.open(prefix, binding, reservation).then(
     (queue) => handle.onOpen(queue),
     (error: unknown) => handle.onRefused(error),
@@ -150,10 +150,13 @@ class QueueHandle implements ListenHandle {
     if (this.#queue !== null) void this.#shutdown(this.#queue)
   }
 
-  /** Gives the prefix to the next process, before the server is closed; resolves when the last request has come. */
+  /**
+   * Gives the prefix to the next process, before the server is closed; resolves when the last request has come. Nobody waits for the
+   * owner of a private port: it is left to `close`.
+   */
   async giveUp(): Promise<void> {
     this.isHeld = true
-    if (this.#queue !== null) await this.#release(this.#queue)
+    if (this.#queue !== null && this.#reservation?.privatePort === undefined) await this.#release(this.#queue)
   }
 
   ref(): void {
@@ -212,15 +215,15 @@ function hookConnectionMethods(prototype: Server): void {
     const native = prototype[method]
     prototype[method] = function close(this: Server): void {
       native.call(this)
-      bindings.get(this)?.[method]()
+      for (const binding of bindingsOf(this)) binding[method]()
     }
   }
   // oxlint-disable-next-line typescript/unbound-method -- called with the server
   const native = prototype.getConnections
   prototype.getConnections = function getConnections(this: Server, callback): Server {
-    const binding = bindings.get(this)
-    if (binding === undefined || !isOnQueue(this)) return native.call(this, callback) as Server
-    process.nextTick(callback, null, binding.connectionCount)
+    if (!isOnQueue(this)) return native.call(this, callback) as Server
+    const count = bindingsOf(this).reduce((sum, { connectionCount }) => sum + connectionCount, 0)
+    process.nextTick(callback, null, count)
     return this
   }
 }
@@ -237,9 +240,14 @@ export function holdOnClose(server: Server): void {
   if (handle instanceof QueueHandle) handle.isHeld = true
 }
 
-/** A server that listened on a prefix may listen on TCP the next time. */
+function bindingsOf(server: Server): readonly ServerBinding[] {
+  return bindings.get(server) ?? []
+}
+
+/** A server that listened on a prefix, and may have connections still, may listen on TCP the next time. */
 function isOnQueue(server: Server): boolean {
-  return (server as Server & ServerInternals)._handle instanceof QueueHandle
+  const { _handle: handle } = server as Server & ServerInternals
+  return handle instanceof QueueHandle || (bindings.has(server) && !server.listening)
 }
 
 function alreadyListening(): Error {

@@ -126,6 +126,12 @@ export class QueueSocket extends Duplex {
     return this
   }
 
+  /** Closes the connection unless the next request is on its way already, as the backend knows. */
+  closeIfIdle(): void {
+    if (this.connection.closeIfIdle === undefined) this.destroy()
+    else this.connection.closeIfIdle()
+  }
+
   /** Closes this side only: an idle connection stays, for other servers. */
   forget(): void {
     this.#isForgotten = true
@@ -244,7 +250,7 @@ export class QueueSocket extends Duplex {
     this.isClosed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     if (this.exchange !== null) this.exchange.cancel(this.#isReset)
-    else if (!this.#isForgotten) this.connection.closeIfIdle?.()
+    else if (!this.#isForgotten) this.connection.closeIfIdle?.(true)
     callback(error)
     // After `'close'`, which the stream emits in the next tick.
     process.nextTick(this.#onClosed, this)

@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { QueueConnection } from '../queue/exchange.ts'
 import { nativeConnectionListeners } from './node-internals.ts'
-import type { ServerInternals } from './node-internals.ts'
+import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { QueueSocket } from './queue-socket.ts'
 import type { OnSocketClosed } from './queue-socket.ts'
 import { rethrowLater } from './rethrow-later.ts'
@@ -71,12 +71,15 @@ export class ServerSockets {
   /** No further requests will come: lets go of idle connections now, of the others when they are done. */
   release(): void {
     this.#isReleasing = true
-    this.closeIdle()
+    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
   }
 
   /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
   closeIdle(): void {
-    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
+    for (const socket of this.#sockets.values()) {
+      if (this.#isPrivate) closeIfIdle(socket)
+      else if (socket.exchange === null) socket.forget()
+    }
   }
 
   /** Breaks every connection that has a request under way here, and forgets the others. */
@@ -102,4 +105,12 @@ export class ServerSockets {
       }
     }
   }
+}
+
+/** What node:http takes for idle: there has been a request, and all that the app has to say to it has been said. */
+function closeIfIdle(socket: QueueSocket): void {
+  const response = socket._httpMessage as (ServerResponse & ServerResponseInternals) | null
+  if (socket.exchange === null) {
+    if (socket.requestCount > 0) socket.closeIfIdle()
+  } else if (response?.finished === true && response.req.complete) response._last = true
 }

@@ -41,8 +41,12 @@ export interface QueueConnection {
    * Missing where a certificate is asked for when the connection begins, or never.
    */
   requestCertificate?(): Promise<TlsInfo | undefined>
-  /** Closes the connection if it is idle and this process was the last to answer on it. */
-  closeIfIdle?(): void
+  /**
+   * Closes the connection if it is idle and this process was the last to answer on it.
+   *
+   * @param isEnd - where {@link Exchange.isAlone}: nor is it to stay when it is not idle
+   */
+  closeIfIdle?(isEnd?: boolean): void
 }
 
 /** What a server that has its port to itself wants of its connections; milliseconds, 0 for no limit. */

@@ -3,9 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { queryStatus } from '../../src/broker/client/query-status.ts'
 import { ProgramSite, freePort } from '../e2e/programs.ts'
+import type { Program } from '../e2e/programs.ts'
+import { RawClient } from '../support/raw-client.ts'
 
 const preload = new URL('../../dist/slipstream.js', import.meta.url).href
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -88,6 +90,55 @@ test('a port of its own is given back within close(), however busy the process i
   await writeFile(goOn, '')
   expect(await program.exit()).toBe(0)
   vi.unstubAllEnvs()
+})
+
+describe('a process that closes its last server, which has its port to itself', () => {
+  /** The process, and a client with a request under way from before. */
+  async function closing(site: ProgramSite, env: NodeJS.ProcessEnv = {}): Promise<[Program, RawClient]> {
+    const port = await freePort()
+    const args = ['--import', preload, app('closing.mjs')]
+    const program = site.run(args, { HTTPSYS_PREFIX: 'auto', PORT: String(port), ...env })
+    await program.ready()
+    const client = await RawClient.open(port)
+    client.write('GET /close HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await expect.poll(() => program.output).toContain('closing')
+    return [program, client]
+  }
+
+  test.each(['1', '2'])('ends with its last connection, also when the broker has %s threads', async (threads) => {
+    await using site = await ProgramSite.open()
+    const [program, client] = await closing(site, { HTTPSYS_BROKER_THREADS: threads })
+    program.child.kill('SIGUSR2')
+    await client.until('<last>')
+    client.write('GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until('</later>')
+    expect(program.output).not.toContain('closed')
+    client.socket.end()
+    expect(await program.exit()).toBe(0)
+    expect(program.output).toBe('ready\nclosing\nclosed\n')
+  })
+
+  test('ends with the last response when the broker is replaced meanwhile', async () => {
+    await using site = await ProgramSite.open()
+    const [program, client] = await closing(site)
+    expect(await site.run([cli, 'upgrade'], {}).exit()).toBe(0)
+    program.child.kill('SIGUSR2')
+    await client.until('<last>')
+    client.write('GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until('</later>')
+    await client.untilEnd()
+    expect(await program.exit()).toBe(0)
+    expect(program.output).toBe('ready\nclosing\nclosed\n')
+  })
+
+  test('ends when the broker dies', async () => {
+    await using site = await ProgramSite.open()
+    const [program, client] = await closing(site)
+    for (const pid of site.brokers()) process.kill(pid, 'SIGKILL')
+    await client.untilEnd()
+    expect(await program.exit()).toBe(0)
+    expect(program.output).toBe('ready\nclosing\nclosed\n')
+  })
 })
 
 test('a port of its own goes with the worker thread that has it', async () => {

@@ -10,9 +10,9 @@ export class BrokerConnection implements QueueConnection {
   readonly localPort: number
   readonly encrypted: boolean
   readonly tls: TlsInfo | undefined
-  readonly closeIfIdle: () => void
+  readonly closeIfIdle: (isEnd?: boolean) => void
 
-  constructor(payload: string, encrypted: boolean, closeIfIdle: () => void) {
+  constructor(payload: string, encrypted: boolean, closeIfIdle: (isEnd?: boolean) => void) {
     const facts = decodeConnectionFacts(payload)
     this.remoteAddress = facts.remoteAddress
     this.remotePort = facts.remotePort

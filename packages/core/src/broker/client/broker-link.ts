@@ -6,6 +6,7 @@ import type { OnFrame } from '../protocol/frame-reader.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
 import {
   CLIENT_ERROR_FIXED_BYTES,
+  CLOSE_IDLE_END,
   CONNECTION_ENCRYPTED,
   CREDIT_BYTES,
   DISCONNECT_END,
@@ -200,7 +201,7 @@ export class BrokerLink implements ExchangeHome {
         this.#connections[id & SLOT_MASK] = new BrokerConnection(
           latin1(bytes, payload, end),
           (flags & CONNECTION_ENCRYPTED) !== 0,
-          () => this.writer.signal(FRAME_CLOSE_IDLE, 0, 0, id),
+          (isEnd) => this.writer.signal(FRAME_CLOSE_IDLE, isEnd === true ? CLOSE_IDLE_END : 0, 0, id),
         )
         return
       case FRAME_CONNECTION_CLOSED: {

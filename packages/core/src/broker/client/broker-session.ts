@@ -45,7 +45,8 @@ export class BrokerSession implements LinkHome, QueueHome {
   #nextClaimId = 0
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #claiming = new Map<number, Waiter>()
-  readonly #releasing = new Map<number, Waiter>()
+  /** Over which links brokers are still to say that no request comes any more for a claim. */
+  readonly #releasing = new Map<BrokerLink, Map<number, () => void>>()
   /** The broker answers in the order in which it was asked. */
   readonly #flushing: (() => void)[] = []
 
@@ -75,22 +76,33 @@ export class BrokerSession implements LinkHome, QueueHome {
 
   async release(queue: BrokerQueue, isHeld: boolean): Promise<void> {
     if (!this.#queues.has(queue.id)) return
-    const flags = isHeld ? RELEASE_HOLD : 0
-    for (const link of this.#leaving) link.writer.signal(FRAME_RELEASE, flags, 0, queue.id)
-    const link = this.#link
-    if (link !== null) {
-      await new Promise<void>((resolve) => {
-        this.#releasing.set(queue.id, { resolve, reject: () => resolve() })
-        link.writer.signal(FRAME_RELEASE, flags, 0, queue.id)
-        // Its socket is shut down next: a broker that saw that first would try to accept from it until it hears why.
-        if (queue.privatePort !== undefined) link.writer.flush()
-        // Also an unref'd server's `close` is waited for.
-        this.updateRef()
-      })
-    }
+    // When the broker is lost now, the claim is not made again.
+    queue.isLive = false
+    const links = this.#link === null ? [...this.#leaving] : [...this.#leaving, this.#link]
+    await Promise.all(links.map((link) => this.#releaseAt(link, queue, isHeld)))
     this.#queues.delete(queue.id)
     this.updateRef()
     this.#closeIfUnused()
+  }
+
+  #releaseAt(link: BrokerLink, queue: BrokerQueue, isHeld: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#releasing.get(link) ?? new Map<number, () => void>()
+      this.#releasing.set(link, waiting.set(queue.id, resolve))
+      link.writer.signal(FRAME_RELEASE, isHeld ? RELEASE_HOLD : 0, 0, queue.id)
+      // Its socket is shut down next: a broker that saw that first would try to accept from it until it hears why.
+      if (queue.privatePort !== undefined) link.writer.flush()
+      // Also an unref'd server's `close` is waited for.
+      this.updateRef()
+    })
+  }
+
+  #onReleased(link: BrokerLink, id: number): void {
+    const waiting = this.#releasing.get(link)
+    const resolve = waiting?.get(id)
+    waiting?.delete(id)
+    if (waiting?.size === 0) this.#releasing.delete(link)
+    resolve?.()
   }
 
   /** Also a broker that leaves had a cache: it emptied it when it said so. */
@@ -108,10 +120,10 @@ export class BrokerSession implements LinkHome, QueueHome {
 
   /** The process stays alive for open exchanges and for queues that want it to. */
   updateRef(): void {
-    for (const link of this.#leaving) link.setRef(link.isBusy)
+    for (const link of this.#leaving) link.setRef(link.isBusy || this.#releasing.has(link))
     const link = this.#link
     if (link === null) return
-    let isNeeded = link.isBusy || this.#releasing.size > 0 || this.#flushing.length > 0
+    let isNeeded = link.isBusy || this.#releasing.has(link) || this.#flushing.length > 0
     for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
     link.setRef(isNeeded)
   }
@@ -133,6 +145,9 @@ export class BrokerSession implements LinkHome, QueueHome {
   /** What was under way is lost; if it was the broker that has the claims, they are made again. */
   onLinkLost(link: BrokerLink): void {
     this.#leaving.delete(link)
+    const releasing = this.#releasing.get(link)
+    this.#releasing.delete(link)
+    for (const resolve of releasing?.values() ?? []) resolve()
     if (this.#link !== link) return
     this.#link = null
     this.#rejectWaiters()
@@ -146,7 +161,7 @@ export class BrokerSession implements LinkHome, QueueHome {
       case FRAME_REFUSED:
         return this.#settle(this.#claiming, id, decodeRefused(payload))
       case FRAME_RELEASED:
-        return this.#settle(this.#releasing, id)
+        return this.#onReleased(link, id)
       case FRAME_FLUSHED:
         // Those who asked a broker that is lost have been told already.
         if (link === this.#link) this.#flushing.shift()?.()
@@ -208,7 +223,7 @@ export class BrokerSession implements LinkHome, QueueHome {
     this.#link = null
   }
 
-  /** The broker finishes what it has; its successor has the ports. */
+  /** The broker finishes what it has, also what its clients ask of a claim that is being given back; its successor has the ports. */
   #onLeaving(link: BrokerLink): void {
     if (this.#link !== link) return
     this.#link = null
@@ -218,8 +233,6 @@ export class BrokerSession implements LinkHome, QueueHome {
   }
 
   #rejectWaiters(): void {
-    for (const waiter of this.#releasing.values()) waiter.resolve()
-    this.#releasing.clear()
     for (const resolve of this.#flushing.splice(0)) resolve()
     for (const waiter of this.#claiming.values()) waiter.reject(lost())
     this.#claiming.clear()

@@ -343,7 +343,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   onPortClosed(port: number): void {
-    for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
+    for (const connection of this.#connections) {
+      if (connection.localPort === port && !connection.isOwners) connection.shutdown()
+    }
     this.#threads?.onPortClosed(port)
   }
 

@@ -8,7 +8,7 @@ import { FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { isAdministrator } from './authorization.ts'
 import { HandOvers } from './hand-overs.ts'
-import type { PrivatePort } from './http1/private-port.ts'
+import { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
 import type { InheritedSocket } from './listeners.ts'
 import type { OwnerPeer } from './owner-peer.ts'
@@ -64,6 +64,8 @@ export class Claims {
   readonly #entries = new Set<RequestQueueEntry>()
   readonly #handOvers = new HandOvers()
   readonly #privatePorts = new PrivatePorts()
+  /** Those whose owners do not listen any more, and have still connections there. */
+  readonly #drainingPorts = new Set<PrivatePort>()
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   /** Of ports whose sockets came from processes of other users: these users. */
   readonly #makers = new Map<number, number>()
@@ -198,7 +200,7 @@ export class Claims {
       claims.set(claimId, claim)
       this.#mirror?.onSettings(entry)
       this.#mirror?.onClaim(claim)
-      if (privatePort !== undefined) this.#privatePorts.add({ claim, limits: privatePort })
+      if (privatePort !== undefined) this.#privatePorts.add(new PrivatePort(claim, privatePort))
       return claim
     } catch (error) {
       await this.#release(prefix, port)
@@ -210,10 +212,21 @@ export class Claims {
   release(peer: OwnerPeer, claimId: number, departure: Departure): void {
     const claims = this.#ofPeers.get(peer)
     const claim = claims?.get(claimId)
-    this.#tell(peer, claimId, FRAME_RELEASED)
-    if (claims === undefined || claim === undefined) return
-    claims.delete(claimId)
-    this.#unregister(claim, departure)
+    claims?.delete(claimId)
+    const port = claim && this.#privatePorts.remove(claim)
+    if (port === undefined) this.#tell(peer, claimId, FRAME_RELEASED)
+    else this.#mirror?.onClaimOver(peer, claimId, 0)
+    if (claim !== undefined) this.#unregister(claim, departure)
+    if (port !== undefined) this.#drain(port)
+  }
+
+  /** The owner is told when no request can come any more. */
+  #drain(port: PrivatePort): void {
+    this.#drainingPorts.add(port)
+    port.drain(() => {
+      this.#drainingPorts.delete(port)
+      this.#tell(port.claim.peer, port.claim.id, FRAME_RELEASED)
+    })
   }
 
   /** The process has gone, and with it all its claims. */
@@ -222,7 +235,14 @@ export class Claims {
     this.#ofPeers.delete(peer)
     for (const claim of claims?.values() ?? []) {
       this.#mirror?.onClaimOver(peer, claim.id, 0)
+      const port = this.#privatePorts.remove(claim)
       this.#unregister(claim, 'left')
+      port?.abandon()
+    }
+    for (const port of this.#drainingPorts) {
+      if (port.claim.peer !== peer) continue
+      this.#drainingPorts.delete(port)
+      port.abandon()
     }
   }
 
@@ -319,7 +339,6 @@ export class Claims {
 
   #unregister(claim: OwnerClaim, departure: Departure): void {
     const { entry } = claim
-    this.#privatePorts.remove(claim)
     if (entry.remove(claim)) void this.#release(entry.prefix, entry.port)
     else if (!entry.orphan(departure, () => this.#retire(entry))) this.#retire(entry)
   }

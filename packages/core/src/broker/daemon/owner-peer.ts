@@ -21,6 +21,7 @@ import {
   FRAME_BODY,
   FRAME_BODY_BLOCK,
   CANCEL_RESET,
+  CLOSE_IDLE_END,
   FRAME_CANCEL,
   FRAME_CACHE,
   FRAME_CLAIM,
@@ -90,8 +91,12 @@ const LET_GO_MS = 10_000
 /** A client connection whose facts have been announced to an owner under an id. */
 export interface AnnouncedConnection extends ConnectionFacts {
   onPeerForgotten(peer: OwnerPeer): void
-  /** Closes the connection if it is idle and the peer was the last to answer on it. */
-  closeIfIdle(peer: OwnerPeer): void
+  /**
+   * Closes the connection if it is idle and the peer was the last to answer on it.
+   *
+   * @param isEnd - of a private port: nor is it to stay when it is not idle
+   */
+  closeIfIdle(peer: OwnerPeer, isEnd: boolean): void
 }
 
 /**
@@ -261,7 +266,7 @@ export class OwnerPeer implements EngineConnectionHandler {
       const url = bytes.toString('utf8', start + HEADER_BYTES, end)
       return this.#host.onCache(this, url, (flags & CACHE_DELETE) !== 0)
     }
-    if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this)
+    if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this, (flags & CLOSE_IDLE_END) !== 0)
     if (type === FRAME_BODY_BLOCK) return this.#onBlock(flags, aux, id, view, start, end)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.

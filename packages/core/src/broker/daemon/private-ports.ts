@@ -39,13 +39,15 @@ export class PrivatePorts {
     this.#ports.set(port, addresses.set(addressOf(prefix), privatePort))
   }
 
-  /** Forgets a claim that may have been one of them. */
-  remove({ entry }: PrivatePort['claim']): void {
+  /** Takes out the port of a claim, if it has one to itself. */
+  remove({ entry }: PrivatePort['claim']): PrivatePort | undefined {
     const addresses = this.#ports.get(entry.port)
     const address = addressOf(entry.prefix)
-    if (addresses?.get(address)?.claim.entry !== entry) return
+    const privatePort = addresses?.get(address)
+    if (addresses === undefined || privatePort?.claim.entry !== entry) return undefined
     addresses.delete(address)
     if (addresses.size === 0) this.#ports.delete(entry.port)
+    return privatePort
   }
 }
 

@@ -69,6 +69,8 @@ export const HELLO_BLOCKS = 2
 
 /** RELEASE flag: requests wait for the next owner, as they do when a process dies. */
 export const RELEASE_HOLD = 1
+/** CLOSE_IDLE flag, for private ports: what is not idle is closed after what is under way. */
+export const CLOSE_IDLE_END = 1
 
 // Broker to owner.
 export const FRAME_CLAIMED = 32

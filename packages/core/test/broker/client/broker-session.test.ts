@@ -25,7 +25,7 @@ import {
 } from '../../../src/broker/protocol/frames.ts'
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
 import { publish } from '../../../src/broker/rendezvous/generations.ts'
-import type { ExchangeListener } from '../../../src/queue/exchange.ts'
+import type { Exchange, ExchangeListener } from '../../../src/queue/exchange.ts'
 import { encodeFrame, frameRecorder } from '../../support/frames.ts'
 
 /** Speaks as a broker does, as far as the test says. */
@@ -109,4 +109,34 @@ test('a claim that is granted in the same breath in which the broker leaves is m
   const queue = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), {} as ExchangeListener)
   await expect.poll(() => broker.heard.at(1)?.includes(FRAME_CLAIM)).toBe(true)
   await queue.shutdown()
+})
+
+test('a claim that is given back is not over, nor made again, when the broker leaves before it has said so', async () => {
+  const claimed = encodeClaimed({ address: '127.0.0.1', family: 'IPv4', port: 1024, epoch: 1 })
+  const request = Buffer.alloc(REQUEST_FIXED_BYTES - HEADER_BYTES)
+  let sayReleased: () => void = () => {}
+  await using broker = await StandIn.start((socket, type, id) => {
+    if (type === FRAME_HELLO) socket.write(HELLO)
+    if (type === FRAME_CLAIM) socket.write(frame(FRAME_CLAIMED, id, claimed))
+    if (type !== FRAME_RELEASE) return
+    const connection = frame(FRAME_CONNECTION, 0, '1024 80 127.0.0.1 127.0.0.1')
+    socket.write(Buffer.concat([frame(FRAME_LEAVING, 0, ''), connection, frame(FRAME_REQUEST, 0, request)]))
+    sayReleased = () => socket.write(frame(FRAME_RELEASED, id, ''))
+  })
+  const session = new BrokerSession(broker.directory)
+  const exchanges: Exchange[] = []
+  const listener: Partial<ExchangeListener> = {
+    onRequest: (exchange) => void exchanges.push(exchange),
+    onBody() {},
+    onBodyEnd() {},
+  }
+  const queue = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener as ExchangeListener)
+  let isOver = false
+  const over = queue.shutdown().then(() => (isOver = true))
+  await expect.poll(() => exchanges.length).toBe(1)
+  expect(isOver).toBe(false)
+  exchanges[0]!.cancel()
+  sayReleased()
+  await over
+  expect(broker.heard.flat().filter((type) => type === FRAME_CLAIM)).toHaveLength(1)
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
+import { PrivatePort } from '../../../src/broker/daemon/http1/private-port.ts'
 import { PrivatePorts } from '../../../src/broker/daemon/private-ports.ts'
 import { RequestQueueEntry } from '../../../src/broker/daemon/request-queue-entry.ts'
 import type { OwnerClaim } from '../../../src/broker/daemon/request-queue-entry.ts'
@@ -17,7 +18,7 @@ function portsOf(...hosts: string[]): { ports: PrivatePorts; claims: OwnerClaim[
     const entry = new RequestQueueEntry(prefixOf(host), 80)
     return { peer: {} as never, id, entry, mode: 'create', epoch: 1 }
   })
-  for (const claim of claims) ports.add({ claim, limits })
+  for (const claim of claims) ports.add(new PrivatePort(claim, limits))
   return { ports, claims }
 }
 

@@ -203,6 +203,10 @@ describePrivateCompat('server with its own connections', (host) => {
     const [, response] = await arrived
     site.server.closeIdleConnections()
     await idle.untilEnd()
+    // Also while the client does not close its side.
+    const count = (): Promise<number> =>
+      new Promise((resolve) => site.server.getConnections((_error, found) => resolve(found)))
+    await expect.poll(count).toBe(1)
     response.end('not idle')
     expect(await busy.untilEnd()).toMatch(/not idle$/)
   })

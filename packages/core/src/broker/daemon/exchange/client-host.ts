@@ -5,9 +5,11 @@ import type { Reason } from './reasons.ts'
 /** A client's connection, whatever it speaks, as the broker sees it. */
 export interface ClientConnection {
   readonly localPort: number
+  /** It came to a private port, whose owner has it for as long as it lasts. */
+  readonly isOwners: boolean
   /** Ends what has waited too long; called every second. */
   checkTimeouts(): void
-  /** The port is no longer listened on: closes now when idle, else after what is under way. */
+  /** Nobody is left behind the port: closes now when idle, else after what is under way. */
   shutdown(): void
   /** Another broker has the port: closes when the requests that are on their way have been answered, or when none comes soon. */
   leave(): void

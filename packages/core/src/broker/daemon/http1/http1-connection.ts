@@ -103,6 +103,8 @@ export class Http1Connection
   /** What came behind it on a private port; made when something does. */
   #pipeline: Pipeline | null = null
   readonly #ids = new ConnectionIds(this)
+  /** The private port that it came to. */
+  #port: PrivatePort | undefined
 
   constructor(connection: EngineConnection, routes: PortRoutes<RequestQueueEntry>, host: Http1Host) {
     this.#connection = connection
@@ -118,7 +120,7 @@ export class Http1Connection
 
   /** Begins: on a private port the owner hears of it. */
   start(): void {
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#findPort()
     if (port !== undefined) announceAccepted(port, this.#ids.announce(port.claim.peer))
   }
 
@@ -158,6 +160,7 @@ export class Http1Connection
     this.#exchange.onClientGone(DISCONNECT_RESET)
     this.#pipeline?.onClientGone(DISCONNECT_RESET)
     this.#ids.close()
+    this.#port?.leave(this)
     this.#host.onConnectionClosed(this)
   }
 
@@ -165,7 +168,7 @@ export class Http1Connection
 
   /** Ends the connection when it has waited too long; called every second. */
   checkTimeouts(): void {
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#state === 'head' ? this.#findPort() : this.#port
     if (port !== undefined && this.#isTooSlowFor(port)) return this.#refuse(REJECT_TIMEOUT, NO_BYTES, 0, 0)
     if (this.#state === 'held' && this.#search.isOverdue(this)) return this.onOwnerReady()
     const reason = this.#sendRate.isBelow(this.#search.settings.minSendRate, this.#connection)
@@ -176,7 +179,7 @@ export class Http1Connection
     this.#connection.destroy()
   }
 
-  /** The port is no longer listened on: closes now when idle, else after the response under way. */
+  /** Nobody is left behind the port: closes now when idle, else after the response under way. */
   shutdown(): void {
     // Said in the middle of a head: that request is under way.
     if (this.#isTaking) this.#isShutDown = true
@@ -208,16 +211,24 @@ export class Http1Connection
     if (this.#lastOwner === peer) this.#lastOwner = null
   }
 
-  closeIfIdle(peer: OwnerPeer): void {
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
-    const isTheirs = peer === this.#lastOwner || port !== undefined
-    if (isTheirs && this.#state === 'head' && this.#pending === null) this.#close()
+  closeIfIdle(peer: OwnerPeer, isEnd: boolean): void {
+    const isOnTheirPort = this.#port?.claim.peer === peer
+    if (isOnTheirPort && isEnd) return this.shutdown()
+    const isTheirs = peer === this.#lastOwner || isOnTheirPort
+    if (!isTheirs || this.#state !== 'head' || this.#pending !== null) return
+    // The owner learns that it is closed, whenever the client closes its side.
+    if (isOnTheirPort) this.#ids.close()
+    this.#close()
   }
 
   // Requests of the exchange
 
   count(reason: Reason): void {
     this.#host.count(reason)
+  }
+
+  get isOwners(): boolean {
+    return this.#port !== undefined
   }
 
   get isAtEnd(): boolean {
@@ -292,7 +303,7 @@ export class Http1Connection
 
   /** A reset discards what the kernel has not got rid of: on a shared port that may be the response of another owner. */
   get #canReset(): boolean {
-    if (this.#host.privatePort(this.localPort, this.localAddress) !== undefined) return true
+    if (this.isOwners) return true
     return !this.#connection.hasQueued && unsentBytes(this.#connection.descriptor) === 0
   }
 
@@ -377,7 +388,7 @@ export class Http1Connection
 
   #takeHead(bytes: Buffer, start: number, end: number): number {
     this.#host.refresh()
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#findPort()
     this.#setLimits(port)
     const bodyStart = parser.parse(bytes, start, end)
     if (bodyStart === 0) return start
@@ -419,7 +430,7 @@ export class Http1Connection
   /** Hands over a request behind one that is being answered; returns `start` when it has to wait here for its turn. */
   #takeBehind(bytes: Buffer, start: number, end: number): number {
     this.#host.refresh()
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#port
     if (port === undefined) return start
     const pipeline = (this.#pipeline ??= new Pipeline(() => this.#newExchange()))
     const { claim } = port
@@ -435,6 +446,17 @@ export class Http1Connection
     claim.entry.requests++
     if (this.#isLeaving && next === end) this.#last.endAfterResponse()
     return next
+  }
+
+  /**
+   * The private port at which it has arrived, if it is one. A client may be faster than the claim; from then on the port is looked up no
+   * more, which may become another's.
+   */
+  #findPort(): PrivatePort | undefined {
+    if (this.#port !== undefined) return this.#port
+    this.#port = this.#host.privatePort(this.localPort, this.localAddress)
+    this.#port?.join(this)
+    return this.#port
   }
 
   /** The request that came last, of those under way. */
@@ -472,7 +494,7 @@ export class Http1Connection
   }
 
   #refuse(code: number, bytes: Buffer, start: number, end: number): void {
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#port
     // Before earlier requests have been answered there is nothing that the client could take for the answer.
     const isBehind = this.#pipeline?.isEmpty === false
     if (!isBehind && port !== undefined && this.#delegate(port, code, bytes, start, end)) return
@@ -487,7 +509,7 @@ export class Http1Connection
 
   #onEndBetweenRequests(): void {
     const pending = this.#pending
-    const port = this.#host.privatePort(this.localPort, this.localAddress)
+    const port = this.#port
     const isAnswered =
       pending !== null &&
       port !== undefined &&
@@ -519,6 +541,7 @@ export class Http1Connection
     this.#pipeline?.abandon()
     this.#connection.end()
     this.resumeReading()
+    this.#port?.leave(this)
   }
 
   /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */

@@ -6,10 +6,66 @@ import type { OwnerClaim } from '../request-queue-entry.ts'
 /** Bytes of a refused request that its owner is shown. */
 const MAX_PACKET_BYTES = 16 * 1024
 
-/** A port that one claim has to itself, as a server of node:http has: its owner hears of more than requests. */
-export interface PrivatePort {
+/** A client's connection that came to a private port. */
+export interface PrivateConnection {
+  /** Closes now when idle, else after the response under way. */
+  shutdown(): void
+}
+
+/**
+ * A port that one claim has to itself, as a server of node:http has: its owner hears of more than requests. As there, the connections
+ * stay the owner's when it does not listen any more, also when another claim has the port by then.
+ *
+ * open ──released──▶ draining ──last connection gone──▶ drained
+ *   └──owner gone──▶ abandoned ◀──owner gone──┘
+ */
+export class PrivatePort {
   readonly claim: OwnerClaim
-  readonly limits: PrivatePortLimits
+  #limits: PrivatePortLimits
+  readonly #connections = new Set<PrivateConnection>()
+  #onDrained: (() => void) | null = null
+
+  constructor(claim: OwnerClaim, limits: PrivatePortLimits) {
+    this.claim = claim
+    this.#limits = limits
+  }
+
+  get limits(): PrivatePortLimits {
+    return this.#limits
+  }
+
+  join(connection: PrivateConnection): void {
+    this.#connections.add(connection)
+  }
+
+  leave(connection: PrivateConnection): void {
+    if (this.#connections.delete(connection)) this.#endIfDrained()
+  }
+
+  /**
+   * Its owner does not listen any more; what its clients ask over their connections is still for it.
+   *
+   * @param onDrained - called when the last connection has gone, before this returns if there is none
+   */
+  drain(onDrained: () => void): void {
+    // node:http does not look at these two any more when the server is closed.
+    this.#limits = { ...this.#limits, headersTimeout: 0, requestTimeout: 0 }
+    this.#onDrained = onDrained
+    this.#endIfDrained()
+  }
+
+  /** Its owner has gone. */
+  abandon(): void {
+    this.#onDrained = null
+    for (const connection of this.#connections) connection.shutdown()
+  }
+
+  #endIfDrained(): void {
+    const onDrained = this.#onDrained
+    if (onDrained === null || this.#connections.size > 0) return
+    this.#onDrained = null
+    onDrained()
+  }
 }
 
 /** Tells the owner that a client has connected. */

@@ -44,6 +44,8 @@ export class Http2Connection implements ClientConnection, StreamHome {
   readonly remotePort: number
   readonly localAddress: string
   readonly localPort: number
+  /** An owner has single requests of it. */
+  readonly isOwners = false
   readonly tls: TlsInfo | undefined
   readonly host: ClientHost
   readonly #routes: PortRoutes<RequestQueueEntry>

@@ -84,6 +84,18 @@ export const kRejectsBody = symbolOf(probe, 'kRejectNonStandardBodyWrites')
 export const kWritableFinished = findSymbol(probe, 'kWritableFinished')
 export const kEndCallbacks = findSymbol(probe, 'kEndCallbacks')
 
+/**
+ * Whether a response that is destroyed without a socket, since its turn has not come, is closed at once; until it was, that waited for
+ * the socket. The releases that do so also destroy the responses that wait when their connection is closed (nodejs/node#62534).
+ */
+export const closesWaitingResponses = isClosedWithoutSocket()
+
+function isClosedWithoutSocket(): boolean {
+  const response = new ServerResponse(new IncomingMessage(new Socket()))
+  response.destroy()
+  return response.listenerCount('socket') === 0
+}
+
 const plainServer = new Server()
 
 /** The classes that `http.createServer` was told to use. */

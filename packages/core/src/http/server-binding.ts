@@ -13,7 +13,7 @@ import type {
 } from '../queue/exchange.ts'
 import { noteArrival } from './arrival.ts'
 import { clientErrorOf, emitClientError, packetOf } from './client-error.ts'
-import { kUniqueHeaders, messageClassesOf } from './node-internals.ts'
+import { closesWaitingResponses, kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
 import { bindRequest, dumpUnread, endBody, pushBody, showVersion } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
@@ -395,8 +395,10 @@ export class ServerBinding implements ExchangeListener {
       emitClose(response)
     }
     for (const waiting of outgoing ?? []) {
+      const native = waiting as unknown as ServerResponse
       exchangeOf(waiting).cancel()
-      abort((waiting as unknown as ServerResponse).req as QueueRequest)
+      abort(native.req as QueueRequest)
+      if (closesWaitingResponses) native.destroy(connectionReset())
     }
     this.#server._emitCloseIfDrained()
   }
@@ -428,7 +430,11 @@ function assignSocket(response: ServerResponse, socket: QueueSocket): void {
 }
 
 function abort(request: QueueRequest): void {
-  if (!request.destroyed) request.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
+  if (!request.destroyed) request.destroy(connectionReset())
+}
+
+function connectionReset(): Error {
+  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
 function emitClose(response: ServerResponse & ServerResponseInternals): void {

@@ -213,7 +213,8 @@ describeCompat('response', (host) => {
     })
     const answer = await site.exchange(get())
     expect(answer).toContain('X-By: prototype\r\n')
-    expect(answer).toMatch(/a\r\n1\r\nb\r\n0\r\n\r\n$/)
+    // Newer releases of node:http make one chunk of what is written in one turn.
+    expect(answer).toMatch(/\r\n\r\n(?:1\r\na\r\n1\r\nb|2\r\nab)\r\n0\r\n\r\n$/)
   })
 
   test('destroy with an error breaks the connection and is kept', async () => {

@@ -156,6 +156,22 @@ describeCompat('server', (host) => {
     expect(await site.exchange(get('/', 'X-Third: 3\r\n'))).toMatch(/\r\n\r\nhost,connection$|^HTTP\/1\.1 431 /)
   })
 
+  test('options of createServer are followed: joined fields, unique fields, high-water marks', async () => {
+    const options = { joinDuplicateHeaders: true, uniqueHeaders: ['X-Once'], highWaterMark: 12_345 }
+    const marks: number[] = []
+    await using site = await Site.open(
+      host,
+      (request, response) => {
+        marks.push(request.readableHighWaterMark, response.writableHighWaterMark, request.socket.writableHighWaterMark)
+        response.setHeader('X-Once', ['1', '2']).setHeader('X-Twice', ['1', '2']).end(`<${request.headers.from}>`)
+      },
+      options,
+    )
+    const answer = await site.exchange(get('/', 'From: a\r\nFrom: b\r\n'))
+    expect(answer).toMatch(/\r\nX-Once: 1; 2\r\nX-Twice: 1\r\nX-Twice: 2\r\n[^]*<a, b>/)
+    expect(marks).toEqual([12_345, 12_345, 12_345])
+  })
+
   test('maxRequestsPerSocket is announced and kept', async () => {
     await using site = await Site.open(host, (_request, response) => response.end(), { keepAliveTimeout: 7000 })
     site.server.maxRequestsPerSocket = 2

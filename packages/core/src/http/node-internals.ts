@@ -23,6 +23,7 @@ export interface ServerInternals {
   _unref: boolean
   _emitCloseIfDrained(): void
   readonly highWaterMark?: number
+  readonly keepAliveTimeoutBuffer?: number
   readonly rejectNonStandardBodyWrites?: boolean
   readonly joinDuplicateHeaders?: boolean
   readonly requireHostHeader?: boolean

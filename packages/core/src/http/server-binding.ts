@@ -48,6 +48,8 @@ const nativeEmit = EventEmitter.prototype.emit
 const KNOWN_METHODS = new Set(METHODS)
 /** node:http's default of `server.keepAliveTimeout`. */
 const DEFAULT_KEEP_ALIVE_MS = 5000
+/** Its default of `server.keepAliveTimeoutBuffer`; with Node 20, which has no such member, what it always adds. */
+const DEFAULT_KEEP_ALIVE_BUFFER_MS = 1000
 
 const onRequestStart = channel('http.server.request.start')
 const onResponseFinish = channel('http.server.response.finish')
@@ -368,7 +370,7 @@ export class ServerBinding implements ExchangeListener {
     const next = native._last ? undefined : socket.outgoing?.shift()
     if (next !== undefined) return this.#goOnWith(next, socket)
     // What this request's handler has set is not the next one's.
-    const idleTimeout = this.#isPrivate ? this.#server.keepAliveTimeout : 0
+    const idleTimeout = this.#isPrivate ? idleTimeoutOf(this.#server) : 0
     if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
     this.#sockets.onIdle(socket)
   }
@@ -402,6 +404,13 @@ export class ServerBinding implements ExchangeListener {
     }
     this.#server._emitCloseIfDrained()
   }
+}
+
+/** How long a connection may be idle: node:http adds something to what clients are told, for those that send their next request late. */
+function idleTimeoutOf(server: Server & ServerInternals): number {
+  const { keepAliveTimeout: told, keepAliveTimeoutBuffer: added } = server
+  if (!Number.isFinite(told) || told <= 0) return 0
+  return told + (added !== undefined && Number.isFinite(added) && added >= 0 ? added : DEFAULT_KEEP_ALIVE_BUFFER_MS)
 }
 
 /** Lets the app have a connection that leaves HTTP, once. */

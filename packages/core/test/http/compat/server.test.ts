@@ -234,6 +234,18 @@ describePrivateCompat('server with its own connections', (host) => {
     expect(await client.untilEnd()).toMatch(/x$/)
   })
 
+  test('keepAliveTimeoutBuffer is added to it', async () => {
+    await using site = await Site.open(host, (_request, response) => response.end('x'), { keepAliveTimeout: 30 })
+    Object.assign(site.server, { keepAliveTimeoutBuffer: 300 })
+    const client = await site.client()
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until(/x$/)
+    const since = performance.now()
+    await client.untilEnd()
+    // What has come to the client has left a moment before.
+    expect(performance.now() - since).toBeGreaterThan(250)
+  })
+
   test('headersTimeout is answered with 408', async () => {
     const options = { headersTimeout: 1000, requestTimeout: 5000, connectionsCheckingInterval: 100 }
     await using site = await Site.open(host, undefined, options)

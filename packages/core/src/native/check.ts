@@ -4,18 +4,22 @@ import {
   ERROR_ACCESS_DENIED,
   ERROR_ALREADY_EXISTS,
   ERROR_CALL_NOT_IMPLEMENTED,
+  ERROR_CONNECTION_ABORTED,
   ERROR_CONNECTION_INVALID,
   ERROR_FILE_NOT_FOUND,
   ERROR_INVALID_ACL,
   ERROR_INVALID_NAME,
   ERROR_INVALID_NETNAME,
   ERROR_INVALID_PARAMETER,
+  ERROR_INVALID_SID,
   ERROR_NETNAME_DELETED,
+  ERROR_NONE_MAPPED,
   ERROR_NOT_SUPPORTED,
   ERROR_SHARING_VIOLATION,
   ERROR_SUCCESS,
+  ERROR_UNKNOWN_REVISION,
 } from './constants.ts'
-import { urlAclCommand, urlRuleBroken } from './url-advice.ts'
+import { accountOf, urlAclCommand, urlRuleBroken } from './url-advice.ts'
 import type { KernelApi, Win32Status } from './win32-api.ts'
 
 /** Why a call failed and what to do, in words. */
@@ -30,10 +34,11 @@ interface Explanation {
  *
  * @param syscall - the function's own name
  * @param subject - what it was about: a URL prefix, a queue's name
+ * @param account - tells whom a prefix has to be reserved for; undefined for whoever the environment names
  * @throws HttpSysError
  */
-export function check(syscall: string, status: Win32Status, subject: string): void {
-  if (status !== ERROR_SUCCESS) throw win32Error(syscall, status, subject)
+export function check(syscall: string, status: Win32Status, subject: string, account?: () => string | undefined): void {
+  if (status !== ERROR_SUCCESS) throw win32Error(syscall, status, subject, account)
 }
 
 /** The same for functions that return BOOL or a handle, and keep their reason for GetLastError. */
@@ -48,24 +53,45 @@ export function isMissing(status: Win32Status): boolean {
 
 /** Whether a status says that the client has gone: never a fault of ours, and nothing to log. */
 export function isClientGone(status: Win32Status): boolean {
-  return status === ERROR_NETNAME_DELETED || status === ERROR_CONNECTION_INVALID
+  return status === ERROR_NETNAME_DELETED || status === ERROR_CONNECTION_INVALID || status === ERROR_CONNECTION_ABORTED
 }
 
 /** The error for a status other than success. */
-export function win32Error(syscall: string, status: Win32Status, subject: string): HttpSysError {
-  const { code, reason, remedy } = explain(status, subject)
+export function win32Error(
+  syscall: string,
+  status: Win32Status,
+  subject: string,
+  account?: () => string | undefined,
+): HttpSysError {
+  const isDescriptor = syscall === 'ConvertStringSecurityDescriptorToSecurityDescriptorW'
+  const { code, reason, remedy } =
+    isDescriptor && DESCRIPTOR_ERRORS.has(status) ? BAD_DESCRIPTOR : explain(status, subject, account)
   const full = `${reason} (Win32 error ${status})`
   return new HttpSysError({ code, syscall, subject, reason: full, remedy })
 }
 
-function explain(status: Win32Status, subject: string): Explanation {
+/** What a text that is no security descriptor is refused with. */
+const DESCRIPTOR_ERRORS = new Set<Win32Status>([
+  ERROR_INVALID_PARAMETER,
+  ERROR_UNKNOWN_REVISION,
+  ERROR_NONE_MAPPED,
+  ERROR_INVALID_ACL,
+  ERROR_INVALID_SID,
+])
+const BAD_DESCRIPTOR: Explanation = {
+  code: 'EINVAL',
+  reason: 'it is not the text of a security descriptor',
+  remedy: 'Write it as in D:(A;;GA;;;NS), which lets the network service in; "whoami /user" shows the SID of a user.',
+}
+
+function explain(status: Win32Status, subject: string, account?: () => string | undefined): Explanation {
   switch (status) {
     case ERROR_ACCESS_DENIED:
       return {
         code: 'EACCES',
         reason: isUrl(subject) ? 'the prefix is not reserved for this user' : 'another user owns the request queue',
         remedy: isUrl(subject)
-          ? `Run once, as administrator: ${urlAclCommand(subject, process.env)}`
+          ? `Run once, as administrator: ${urlAclCommand(subject, account?.() ?? accountOf(process.env))} (if somebody else has it, which "netsh http show urlacl" tells, choose another prefix)`
           : 'Run both processes as the same user, or let "httpsys hold" own the queue, with an sddl= that lets this user in.',
       }
     case ERROR_ALREADY_EXISTS:
@@ -86,18 +112,11 @@ function explain(status: Win32Status, subject: string): Explanation {
         reason: (isUrl(subject) ? urlRuleBroken(subject) : undefined) ?? 'Windows calls an argument invalid',
         remedy: 'Write scheme://host:port/path/, in lower case up to the host, with a port and a slash at the end.',
       }
-    case ERROR_INVALID_ACL:
-      return {
-        code: 'EINVAL',
-        reason: 'it is not the text of a security descriptor',
-        remedy:
-          'Write it as in D:(A;;GA;;;NS), which lets the network service in; "whoami /user" shows the SID of a user.',
-      }
     case ERROR_INVALID_NAME:
       return {
         code: 'EINVAL',
         reason: 'Windows does not accept the name',
-        remedy: 'Use letters, digits, "-", "_" and "." only, at most 260 of them.',
+        remedy: 'Use letters, digits, "-", "_" and "." only, at most 129 of them.',
       }
     case ERROR_INVALID_NETNAME:
       return {
@@ -114,6 +133,7 @@ function explain(status: Win32Status, subject: string): Explanation {
       }
     case ERROR_NETNAME_DELETED:
     case ERROR_CONNECTION_INVALID:
+    case ERROR_CONNECTION_ABORTED:
       return { code: 'ECONNRESET', reason: 'the client has gone', remedy: 'Nothing has to be done.' }
     case ERROR_CALL_NOT_IMPLEMENTED:
     case ERROR_NOT_SUPPORTED:

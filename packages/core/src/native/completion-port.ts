@@ -127,7 +127,7 @@ export class CompletionPort {
       // 0 is our own wake-up; others that nobody waits for are of operations that were done at once.
       const target = this.#pool.complete(address)
       if (target === null) continue
-      const status = win32StatusOf(u32[(at + OVERLAPPED_ENTRY.Internal) >>> 2]!)
+      const status = win32StatusOf(this.#api.kernel, u32[(at + OVERLAPPED_ENTRY.Internal) >>> 2]!)
       try {
         target.onCompletion(status, u32[(at + OVERLAPPED_ENTRY.dwNumberOfBytesTransferred) >>> 2]!)
       } catch (error) {

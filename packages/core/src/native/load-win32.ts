@@ -96,8 +96,11 @@ function loadHttp(isWine: boolean): HttpApi {
 function loadKernel(): KernelApi {
   const kernel32 = koffi.load('kernel32.dll')
   const advapi32 = koffi.load('advapi32.dll')
+  const ntdll = koffi.load('ntdll.dll')
   const func = (name: string, result: string, ...parameters: string[]) =>
     kernel32.func('__stdcall', name, result, parameters)
+  const security = (name: string, ...parameters: string[]) =>
+    advapi32.func('__stdcall', name, 'int', parameters) as () => Bool
   const getCompletions = func('GetQueuedCompletionStatusEx', 'int', HANDLE, PTR, U32, PTR, U32, 'int')
   return {
     CreateIoCompletionPort: func('CreateIoCompletionPort', HANDLE, HANDLE, HANDLE, PTR, U32) as () => Handle,
@@ -118,12 +121,17 @@ function loadKernel(): KernelApi {
     GetLastError: func('GetLastError', U32) as () => number,
     QueryPerformanceCounter: func('QueryPerformanceCounter', 'int', PTR) as () => Bool,
     QueryPerformanceFrequency: func('QueryPerformanceFrequency', 'int', PTR) as () => Bool,
-    ConvertStringSecurityDescriptorToSecurityDescriptorW: advapi32.func(
-      '__stdcall',
+    ConvertStringSecurityDescriptorToSecurityDescriptorW: security(
       'ConvertStringSecurityDescriptorToSecurityDescriptorW',
-      'int',
-      ['str16', U32, PTR, PTR],
-    ) as () => Bool,
+      'str16',
+      U32,
+      PTR,
+      PTR,
+    ),
+    OpenProcessToken: security('OpenProcessToken', HANDLE, U32, PTR),
+    GetTokenInformation: security('GetTokenInformation', HANDLE, 'int', PTR, U32, PTR),
+    LookupAccountSidW: security('LookupAccountSidW', 'str16', PTR, PTR, PTR, PTR, PTR, PTR),
+    RtlNtStatusToDosError: ntdll.func('__stdcall', 'RtlNtStatusToDosError', U32, [U32]) as () => number,
   }
 }
 

@@ -1,44 +1,10 @@
-import {
-  ERROR_CONNECTION_INVALID,
-  ERROR_HANDLE_EOF,
-  ERROR_INVALID_HANDLE,
-  ERROR_INVALID_PARAMETER,
-  ERROR_MORE_DATA,
-  ERROR_NETNAME_DELETED,
-  ERROR_NOT_FOUND,
-  ERROR_OPERATION_ABORTED,
-  ERROR_SUCCESS,
-} from './constants.ts'
-import type { Win32Status } from './win32-api.ts'
-
-/** What is said of a failure that has no number here: ERROR_GEN_FAILURE. */
-const ERROR_GEN_FAILURE = 31
+import { ERROR_SUCCESS } from './constants.ts'
+import type { KernelApi, Win32Status } from './win32-api.ts'
 
 /**
- * Completions tell their NTSTATUS (`OVERLAPPED.Internal`); calls return Win32 codes. The pairs are those of RtlNtStatusToDosError,
- * as far as HTTP.SYS completes with them.
- *
- * @see https://learn.microsoft.com/openspecs/windows_protocols/ms-erref/596a1078-e883-4972-9bbc-49e60bebca55
+ * The Win32 code of a completed operation: completions tell an NTSTATUS (`OVERLAPPED.Internal`), while calls return Win32 codes. Windows
+ * itself knows the pairs; a table of our own would have the number of a failure wrong that nobody had thought of.
  */
-export const NT_STATUS_TO_WIN32: ReadonlyMap<number, Win32Status> = new Map([
-  [0x0000_0000, ERROR_SUCCESS],
-  [0x8000_0005, ERROR_MORE_DATA], // STATUS_BUFFER_OVERFLOW
-  [0xc000_000d, ERROR_INVALID_PARAMETER], // STATUS_INVALID_PARAMETER
-  [0xc000_0008, ERROR_INVALID_HANDLE], // STATUS_INVALID_HANDLE
-  [0xc000_0011, ERROR_HANDLE_EOF], // STATUS_END_OF_FILE
-  [0xc000_00b5, 121], // STATUS_IO_TIMEOUT, ERROR_SEM_TIMEOUT
-  [0xc000_0120, ERROR_OPERATION_ABORTED], // STATUS_CANCELLED
-  [0xc000_013b, ERROR_NETNAME_DELETED], // STATUS_LOCAL_DISCONNECT
-  [0xc000_013c, ERROR_NETNAME_DELETED], // STATUS_REMOTE_DISCONNECT
-  [0xc000_020c, ERROR_NETNAME_DELETED], // STATUS_CONNECTION_DISCONNECTED
-  [0xc000_020d, ERROR_NETNAME_DELETED], // STATUS_CONNECTION_RESET
-  [0xc000_0225, ERROR_NOT_FOUND], // STATUS_NOT_FOUND
-  [0xc000_023a, ERROR_CONNECTION_INVALID], // STATUS_CONNECTION_INVALID
-  [0xc000_0241, ERROR_CONNECTION_INVALID], // STATUS_CONNECTION_ABORTED (ERROR_CONNECTION_ABORTED, treated alike)
-])
-
-/** The Win32 code of a completed operation. */
-export function win32StatusOf(ntStatus: number): Win32Status {
-  if (ntStatus === 0) return ERROR_SUCCESS
-  return NT_STATUS_TO_WIN32.get(ntStatus) ?? ERROR_GEN_FAILURE
+export function win32StatusOf(kernel: KernelApi, ntStatus: number): Win32Status {
+  return ntStatus === ERROR_SUCCESS ? ERROR_SUCCESS : kernel.RtlNtStatusToDosError(ntStatus)
 }

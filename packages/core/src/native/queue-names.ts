@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 
-/** Queue names are at most 260 characters long; they are shown by `netsh http show servicestate` and in performance counters. */
+/**
+ * Names are shown by `netsh http show servicestate` and in performance counters. HttpCreateRequestQueue takes MAX_PATH _bytes_ of one: 260,
+ * so 129 characters of UTF-16 and the end.
+ */
 const READABLE_LENGTH = 100
 
 /** Queues that one prefix can have at a time: the one that gets requests, and those of closed servers that finish their responses. */

@@ -1,8 +1,12 @@
-/** What an administrator has to type so that this user may register a prefix. */
-export function urlAclCommand(url: string, env: NodeJS.ProcessEnv): string {
+/** What an administrator has to type so that an account may register a prefix. */
+export function urlAclCommand(url: string, account: string): string {
+  return `netsh http add urlacl url=${url} user=${/\s/.test(account) ? `"${account}"` : account}`
+}
+
+/** The account as far as the environment tells: that of a service names the machine in its place. */
+export function accountOf(env: NodeJS.ProcessEnv): string {
   const name = env['USERNAME'] ?? 'Everyone'
-  const user = env['USERDOMAIN'] === undefined ? name : `${env['USERDOMAIN']}\\${name}`
-  return `netsh http add urlacl url=${url} user=${/\s/.test(user) ? `"${user}"` : user}`
+  return env['USERDOMAIN'] === undefined ? name : `${env['USERDOMAIN']}\\${name}`
 }
 
 /** Which rule of UrlPrefix strings HTTP.SYS may have found broken; undefined when the text keeps those that can be told from it. */

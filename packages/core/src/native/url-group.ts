@@ -1,4 +1,5 @@
 import type { CompleteQueueSettings } from '../base/queue-settings.ts'
+import { accountName } from './account-name.ts'
 import { check, isMissing, win32Error } from './check.ts'
 import {
   ERROR_SUCCESS,
@@ -69,7 +70,8 @@ export class UrlGroup {
    * @throws HttpSysError `EADDRINUSE` when somebody has it, or the port; `EACCES` when this user may not
    */
   add(url: string): void {
-    check('HttpAddUrlToUrlGroup', this.#api.http.HttpAddUrlToUrlGroup(this.#id, url, 0n, 0), url)
+    const status = this.#api.http.HttpAddUrlToUrlGroup(this.#id, url, 0n, 0)
+    check('HttpAddUrlToUrlGroup', status, url, () => accountName(this.#api))
     this.#urls.push(url)
   }
 

@@ -40,6 +40,9 @@ export type HttpApiVersion = number
  * A call with an OVERLAPPED returns ERROR_IO_PENDING, and its completion is queued; or 0, when it was done at once: then the number
  * of bytes stands in `*pBytes` and in `OVERLAPPED.InternalHigh`, and a completion is queued unless the handle was told to skip it
  * (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS); or another error, and nothing is queued. Completions tell an NTSTATUS, see nt-status.ts.
+ *
+ * Microsoft's pages ask for NULL as `pBytes` beside an OVERLAPPED. ASP.NET Core gives both, and so do we: the four bytes lie behind the
+ * OVERLAPPED in the same memory, so that it does not matter when they are written, nor whether.
  */
 export interface HttpApi {
   HttpInitialize(version: HttpApiVersion, flags: number, reserved: 0): Win32Status
@@ -165,7 +168,7 @@ export interface HttpApi {
     | undefined
 }
 
-/** kernel32.dll and advapi32.dll. */
+/** kernel32.dll, advapi32.dll and ntdll.dll. */
 export interface KernelApi {
   /** @param file - a request queue's handle, or -1 (INVALID_HANDLE_VALUE) to make a port; @param port - 0 to make one. @returns 0 on failure */
   CreateIoCompletionPort(file: Handle, port: Handle, key: number, threads: number): Handle
@@ -201,9 +204,11 @@ export interface KernelApi {
   SetFileCompletionNotificationModes(file: Handle, flags: number): Bool
   /** Asks to end one operation; its completion follows, with ERROR_OPERATION_ABORTED or with what it had come to before. */
   CancelIoEx(file: Handle, overlapped: Address): Bool
-  /** Of completion ports only; queues have HttpCloseRequestQueue. */
+  /** Of completion ports and tokens only; queues have HttpCloseRequestQueue. */
   CloseHandle(handle: Handle): Bool
   GetLastError(): Win32Status
+  /** Of ntdll.dll. @returns 317 (ERROR_MR_MID_NOT_FOUND) for an NTSTATUS that has no Win32 code */
+  RtlNtStatusToDosError(ntStatus: number): Win32Status
   /** @param pCount - receives 8 bytes */
   QueryPerformanceCounter(pCount: Address): Bool
   /** @param pFrequency - receives the counts of a second, 8 bytes */
@@ -214,6 +219,31 @@ export interface KernelApi {
    * @param pDescriptor - receives the address, 8 bytes
    */
   ConvertStringSecurityDescriptorToSecurityDescriptorW(text: string, revision: 1, pDescriptor: Address, pSize: 0): Bool
+  /** @param process - -1 for this process; @param access - TOKEN_QUERY 8; @param pToken - receives 8 bytes */
+  OpenProcessToken(process: Handle, access: number, pToken: Address): Bool
+  /**
+   * @param kind - TokenUser 1
+   * @param information - receives a TOKEN_USER, which begins with the address of a SID, and the SID behind it
+   * @param pLength - receives 4 bytes
+   */
+  GetTokenInformation(token: Handle, kind: 1, information: Address, length: number, pLength: Address): Bool
+  /**
+   * Finds the names of a SID, in the language of this Windows.
+   *
+   * @param system - null for this machine
+   * @param pName - receives UTF-16, as `pDomain` does; the four bytes of each count say how many characters there is room for, and receive
+   * how many there are
+   * @param pUse - receives 4 bytes
+   */
+  LookupAccountSidW(
+    system: null,
+    sid: Address,
+    pName: Address,
+    pNameCount: Address,
+    pDomain: Address,
+    pDomainCount: Address,
+    pUse: Address,
+  ): Bool
 }
 
 /** Memory that no garbage collector moves or frees. */

@@ -54,6 +54,36 @@ test.each([
   },
 )
 
+test.each([64, 1229, 1236] as const)(
+  'a send that completes with %i is of a client that has left, and of nothing that has failed',
+  async (goneStatus) => {
+    const exchanges: Exchange[] = []
+    const told: string[] = []
+    const listener = {
+      ...listenerOf(
+        (exchange) => void exchanges.push(exchange),
+        () => told.push('left'),
+      ),
+      onLost: () => told.push('lost'),
+    }
+    await using here = await scene(listener, { atOnce: 0, goneStatus }, () => ({ HttpWaitForDisconnectEx: undefined }))
+    const queue = await here.open('/x/')
+    const client = await RawClient.open(here.port)
+    client.write(GET)
+    await vi.waitFor(() => expect(exchanges).toHaveLength(1), PATIENCE)
+    const [exchange] = exchanges
+    exchange!.sendResponse(200, '', '', LENGTH_UNKNOWN, 0, 'one', 'latin1', false)
+    await client.until('one')
+    // More than fits on the way, so that a send is under way when the client goes.
+    const piece = Buffer.alloc(60_000)
+    while (exchange!.sendBody(piece, null, false, ''));
+    client.socket.resetAndDestroy()
+    await vi.waitFor(() => expect(told).toEqual(['left']), PATIENCE)
+    await queue.shutdown()
+    await here.quiet()
+  },
+)
+
 test('a response that can not be sent tells its listener that the client has been cut off', async () => {
   let left = 0
   const onRequest = (exchange: Exchange): void => {

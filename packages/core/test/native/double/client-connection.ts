@@ -4,7 +4,7 @@ import type { Operation } from './operation.ts'
 import type { DoubleProcess } from './process.ts'
 import type { PretendedTls } from './request-struct.ts'
 import { ServerRequest } from './server-request.ts'
-import { CONNECTION_INVALID, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from './status.ts'
+import { CONNECTION_INVALID, OPERATION_ABORTED, SUCCESS } from './status.ts'
 import { BodyDecoder, readHead, valueOf } from './wire-request.ts'
 import type { WireHead } from './wire-request.ts'
 
@@ -112,7 +112,7 @@ export class ClientConnection {
 
   #close(request: ServerRequest): void {
     this.request = null
-    request.abort(NETNAME_DELETED)
+    request.abort(this.#machine.whims.goneStatus)
     this.socket.end()
     this.#machine.closing(this)
     this.socket.resume()

@@ -27,6 +27,7 @@ const QOS = 2
 /** HttpQosSettingTypeConnectionLimit */
 const CONNECTION_LIMIT = 1
 const PRESENT = 1
+const MAX_PATH_BYTES = 260
 /** QOS, timeouts, state 5: with their sizes. */
 const GROUP_PROPERTIES = new Map([
   [QOS, sizeOf('HTTP_QOS_SETTING_INFO')],
@@ -116,6 +117,7 @@ export function httpApi(process: DoubleProcess): HttpApi {
         if (handle === undefined) return INVALID_HANDLE
         // Not documented: whether a worker may is Windows' to say, so a backend must be ready for both.
         if (handle !== null && handle.queue.owner !== process.user) return ACCESS_DENIED
+        if (handle?.isCreator === false && whims.bindStatus !== 0) return whims.bindStatus
         group.queue = handle?.queue ?? null
         return SUCCESS
       }
@@ -140,7 +142,9 @@ export function httpApi(process: DoubleProcess): HttpApi {
     HttpCreateRequestQueue(version, name, security, flags, pHandle) {
       if (version !== VERSION_2) return INVALID_PARAMETER
       if (process.initializations === 0) process.report('HttpCreateRequestQueue before HttpInitialize')
-      if (name !== null && (name.length > 255 || /[\\/]/.test(name))) return INVALID_NAME
+      // With the end of the text.
+      if (name !== null && 2 * (name.length + 1) > MAX_PATH_BYTES) return INVALID_PARAMETER
+      if (name !== null && /[\\/]/.test(name)) return INVALID_NAME
       const existing = name === null ? undefined : machine.queues.get(name)
       const opens = (flags & OPEN_EXISTING) !== 0
       if (opens && (security !== 0 || name === null)) return INVALID_PARAMETER

@@ -10,14 +10,7 @@ import { machinePipes } from './pipes.ts'
 import { DoubleProcess } from './process.ts'
 import type { PretendedTls } from './request-struct.ts'
 import { ServerRequest } from './server-request.ts'
-import {
-  ACCESS_DENIED,
-  ALREADY_EXISTS,
-  INVALID_PARAMETER,
-  NETNAME_DELETED,
-  SHARING_VIOLATION,
-  SUCCESS,
-} from './status.ts'
+import { ACCESS_DENIED, ALREADY_EXISTS, INVALID_PARAMETER, SHARING_VIOLATION, SUCCESS } from './status.ts'
 import { readUrl, route } from './url-registrations.ts'
 import type { Registration } from './url-registrations.ts'
 import { DEFAULT_WHIMS, Dice } from './whims.ts'
@@ -168,7 +161,7 @@ export class Machine implements AsyncDisposable {
     const waiting = request.group.queue?.waiting
     const index = waiting?.indexOf(request) ?? -1
     if (index !== -1) waiting!.splice(index, 1)
-    request.abort(NETNAME_DELETED)
+    request.abort(this.whims.goneStatus)
     this.forget(request)
   }
 

@@ -20,6 +20,8 @@ export class DoubleProcess {
   readonly groups = new Map<bigint, UrlGroup>()
   readonly queueHandles = new Map<number, QueueHandle>()
   readonly ports = new Map<number, CompletionPort>()
+  /** Access tokens that are open. */
+  readonly tokens = new Set<number>()
   /** Values of handles that are closed. */
   readonly closedHandles = new Set<number>()
   /** Who runs it: another user may do only what the machine or a queue's security descriptor allows. */
@@ -111,6 +113,7 @@ export class DoubleProcess {
   inspect(): void {
     for (const { value } of this.queueHandles.values()) this.report(`the queue handle ${value} is still open`)
     for (const { id } of this.groups.values()) this.report(`the URL group ${id} is still open`)
+    for (const token of this.tokens) this.report(`the token ${token} is still open`)
     for (const name of this.pipes.listening) this.report(`the pipe ${name} is still listened at`)
     this.operations.inspect()
     this.memory.inspect()

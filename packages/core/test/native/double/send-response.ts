@@ -6,7 +6,7 @@ import { countBody, framedHead } from './response-framing.ts'
 import { StructReader } from './response-struct.ts'
 import type { EntityChunks } from './response-struct.ts'
 import type { ServerRequest } from './server-request.ts'
-import { INVALID_PARAMETER, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from './status.ts'
+import { INVALID_PARAMETER, OPERATION_ABORTED, SUCCESS } from './status.ts'
 
 const DISCONNECT = 0x1
 const MORE_DATA = 0x2
@@ -145,7 +145,7 @@ function transmit(
   }
   // Nothing to put on the wire: what goes before it has gone.
   if (bytes.length === 0) return end(SUCCESS)
-  const hasRoom = connection.write(bytes, (isOk) => end(isOk ? SUCCESS : NETNAME_DELETED))
+  const hasRoom = connection.write(bytes, (isOk) => end(isOk ? SUCCESS : process.machine.whims.goneStatus))
   // The transport has buffered it: the call can be done at once.
   if (hasRoom) end(SUCCESS)
 }

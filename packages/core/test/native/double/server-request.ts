@@ -2,7 +2,7 @@ import type { ClientConnection } from './client-connection.ts'
 import type { QueueHandle, UrlGroup } from './http-objects.ts'
 import type { Operation } from './operation.ts'
 import { performanceCounter } from './performance-counter.ts'
-import { CONNECTION_INVALID, HANDLE_EOF, NETNAME_DELETED, OPERATION_ABORTED, SUCCESS } from './status.ts'
+import { CONNECTION_INVALID, HANDLE_EOF, OPERATION_ABORTED, SUCCESS } from './status.ts'
 import { BodyDecoder, valueOf } from './wire-request.ts'
 import type { WireHead } from './wire-request.ts'
 
@@ -110,7 +110,7 @@ export class ServerRequest {
   }
 
   /** Ends what is under way: the client is gone, or the process cancels. */
-  abort(status: typeof NETNAME_DELETED | typeof OPERATION_ABORTED): void {
+  abort(status: number): void {
     for (const { operation } of this.#reads.splice(0)) operation.complete(status)
     const { send } = this
     this.send = null

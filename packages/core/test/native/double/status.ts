@@ -16,7 +16,8 @@ export const OPERATION_ABORTED = 995
 export const IO_PENDING = 997
 export const NOT_FOUND = 1168
 export const CONNECTION_INVALID = 1229
-export const INVALID_ACL = 1336
+export const CONNECTION_ABORTED = 1236
+export const NO_SYSTEM_RESOURCES = 1450
 
 /** STATUS_PENDING: what `OVERLAPPED.Internal` holds while an operation is in flight. */
 export const NT_PENDING = 0x103
@@ -30,7 +31,18 @@ const NT_STATUS = new Map([
   [OPERATION_ABORTED, 0xc000_0120],
   [NOT_FOUND, 0xc000_0225],
   [CONNECTION_INVALID, 0xc000_023a],
+  [CONNECTION_ABORTED, 0xc000_0241],
+  [NO_SYSTEM_RESOURCES, 0xc000_009a],
 ])
+
+const WIN32 = new Map([...NT_STATUS].map(([win32, ntStatus]) => [ntStatus, win32]))
+/** ERROR_MR_MID_NOT_FOUND */
+const NO_NUMBER = 317
+
+/** RtlNtStatusToDosError, as far as the double completes anything. */
+export function win32Of(ntStatus: number): number {
+  return WIN32.get(ntStatus) ?? NO_NUMBER
+}
 
 export function ntStatusOf(status: number): number {
   const found = NT_STATUS.get(status)

@@ -22,6 +22,10 @@ export interface Whims {
   isRecent: boolean
   /** HttpIsFeatureSupported(HttpFeatureQueryCipherInfo). */
   tellsCipher: boolean
+  /** What calls complete with whose client has gone. */
+  goneStatus: 64 | 1229 | 1236
+  /** What HttpSetUrlGroupProperty returns for the queue of another process; 0 when a worker may bind URLs of its own. */
+  bindStatus: number
   seed: number
 }
 
@@ -37,6 +41,8 @@ export const DEFAULT_WHIMS: Whims = {
   wantsRoomForBody: false,
   isRecent: true,
   tellsCipher: true,
+  goneStatus: 64,
+  bindStatus: 0,
   seed: 1,
 }
 

@@ -5,6 +5,7 @@ import { NamedPipes } from '../../../dist/native/named-pipes.js'
 
 const IO_PENDING = 997
 const NOT_FOUND = 1168
+const OPERATION_ABORTED = 995
 const STATUS_CANCELLED = 0xc000_0120
 const WAKE_BYTES = 256
 const libc = koffi.load(null)
@@ -87,6 +88,7 @@ export function blockingWindows() {
       },
       CloseHandle: () => 1,
       GetLastError: () => NOT_FOUND,
+      RtlNtStatusToDosError: (status) => (status === STATUS_CANCELLED ? OPERATION_ABORTED : NOT_FOUND),
       QueryPerformanceCounter: () => 1,
       QueryPerformanceFrequency: () => 1,
     },

@@ -169,12 +169,13 @@ export class NativeBackend implements QueueBackend, MemberHome {
   }
 
   #attach(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
-    const refusal = refusalOf(() => group.bind(handle))
+    const canBind = isDone(() => group.bind(handle))
     const member = this.#addMember(prefix, handle, group)
     const urls = new AttachedUrls(group, prefix)
     this.#attached.set(member, urls)
-    // A worker that may receive and no more: the URLs stay with whoever has registered them, a controller that outlives its workers.
-    if (refusal !== undefined) urls.stop()
+    // A worker that may receive and no more: the URLs stay with whoever has registered them, a controller that outlives its workers. By
+    // which error Windows would say so is not documented.
+    if (!canBind) urls.stop()
     return member
   }
 
@@ -225,6 +226,16 @@ function refusalOf(call: () => void): HttpSysError | undefined {
     throw error
   }
   return undefined
+}
+
+/** Whether a call worked; by which error it did not is of no matter. */
+function isDone(call: () => void): boolean {
+  try {
+    call()
+    return true
+  } catch {
+    return false
+  }
 }
 
 function joinHere(member: QueueMember, prefix: UrlPrefix, listener: ExchangeListener): RequestQueue {

@@ -6,6 +6,7 @@ import { QueueController } from '../../src/native/queue-controller.ts'
 import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { Machine } from './double/machine.ts'
+import type { Whims } from './double/whims.ts'
 import { Owner } from './owner.ts'
 
 process.setMaxListeners(0)
@@ -39,8 +40,8 @@ function flood(port: number): { stop(): Promise<string[]> } {
 }
 
 /** A machine with a controller that holds `/1/`. */
-async function scene(sddl?: string, settings: UrlPrefixOptions = {}) {
-  const machine = new Machine({ seed: 21 })
+async function scene(sddl?: string, settings: UrlPrefixOptions = {}, whims: Partial<Whims> = {}) {
+  const machine = new Machine({ seed: 21, ...whims })
   const port = await freePort()
   const controller = new QueueController(machine.start().api)
   controller.hold(UrlPrefix.parse(`http://localhost:${port}/1/`, settings), sddl)
@@ -125,6 +126,17 @@ test('workers may run as a user who may not register the prefix, if the controll
   await expect(refused).rejects.toMatchObject({ code: 'EACCES', remedy: expect.stringContaining('httpsys hold') })
   await worker.shutdown()
 })
+
+test.each([5, 6, 50, 87])(
+  'workers serve also where Windows does not let them bind URLs to the queue, with %i',
+  async (bindStatus) => {
+    await using here = await scene(undefined, {}, { bindStatus })
+    const { machine, port } = here
+    const worker = await new Owner(machine, 'worker').listen(port, 'attach')
+    expect(await ask(port)).toBe('worker')
+    await worker.shutdown()
+  },
+)
 
 test('workers that attach at the same time find one queue', async () => {
   await using here = await scene()

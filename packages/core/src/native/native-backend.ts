@@ -11,6 +11,7 @@ import { queueStemOf } from './queue-names.ts'
 import { RequestQueueHandle } from './request-queue.ts'
 import { Incumbent } from './takeover.ts'
 import { UrlGroup } from './url-group.ts'
+import { UrlHolder } from './url-holder.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
 
@@ -36,6 +37,8 @@ export class NativeBackend implements QueueBackend, MemberHome {
   readonly #groups = new Map<QueueMember, UrlGroup>()
   /** Of those whose queue another process has made. */
   readonly #attached = new Map<QueueMember, AttachedUrls>()
+  /** Of those whose URLs are this process's. */
+  readonly #holders = new Map<QueueMember, UrlHolder>()
   /** What other processes ask to leave. */
   readonly #incumbents = new Map<QueueMember, Incumbent>()
 
@@ -74,6 +77,8 @@ export class NativeBackend implements QueueBackend, MemberHome {
     this.#attached.delete(member)
     this.#incumbents.get(member)?.announceUrls()
     this.#incumbents.delete(member)
+    this.#holders.get(member)?.close()
+    this.#holders.delete(member)
     this.#groups.get(member)?.removeAll()
     return attached === undefined || attached.hasUrls
   }
@@ -138,7 +143,7 @@ export class NativeBackend implements QueueBackend, MemberHome {
       handle.close()
       throw error
     }
-    return this.#addMember(prefix, handle, group)
+    return this.#addHolder(prefix, handle, group)
   }
 
   /**
@@ -165,13 +170,16 @@ export class NativeBackend implements QueueBackend, MemberHome {
 
   #joinFirst(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
     group.bind(handle)
-    return this.#addMember(prefix, handle, group)
+    return this.#addHolder(prefix, handle, group)
   }
 
   #attach(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
     const canBind = isDone(() => group.bind(handle))
     const member = this.#addMember(prefix, handle, group)
-    const urls = new AttachedUrls(group, prefix)
+    const urls = new AttachedUrls(group, prefix, {
+      pipes: this.#context.api.pipes,
+      onRegistered: () => this.#hold(member),
+    })
     this.#attached.set(member, urls)
     // A worker that may receive and no more: the URLs stay with whoever has registered them, a controller that outlives its workers. By
     // which error Windows would say so is not documented.
@@ -206,6 +214,17 @@ export class NativeBackend implements QueueBackend, MemberHome {
       throw error
     }
     return group
+  }
+
+  #addHolder(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {
+    const member = this.#addMember(prefix, handle, group)
+    this.#hold(member)
+    return member
+  }
+
+  /** The URLs are this process's: others may wait for them. */
+  #hold(member: QueueMember): void {
+    this.#holders.set(member, new UrlHolder(this.#context.api.pipes, queueStemOf(member.prefix)))
   }
 
   #addMember(prefix: UrlPrefix, handle: RequestQueueHandle, group: UrlGroup): QueueMember {

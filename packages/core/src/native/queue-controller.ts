@@ -1,11 +1,19 @@
 import { completeQueueSettings } from '../base/queue-settings.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import { createNamedQueue } from './named-queues.ts'
+import { queueStemOf } from './queue-names.ts'
 import { RequestQueueHandle } from './request-queue.ts'
 import { ServerSession } from './server-session.ts'
 import { UrlGroup } from './url-group.ts'
+import { UrlHolder } from './url-holder.ts'
 import { registerUrls } from './urls.ts'
 import type { Win32Api } from './win32-api.ts'
+
+interface HeldPrefix {
+  readonly handle: RequestQueueHandle
+  readonly group: UrlGroup
+  readonly holder: UrlHolder
+}
 
 /**
  * Owns request queues and their URLs without receiving from them. Workers attach to the queues by their names; while there is none,
@@ -16,7 +24,7 @@ import type { Win32Api } from './win32-api.ts'
 export class QueueController {
   readonly #api: Win32Api
   readonly #session: ServerSession
-  readonly #held: { readonly handle: RequestQueueHandle; readonly group: UrlGroup }[] = []
+  readonly #held: HeldPrefix[] = []
 
   constructor(api: Win32Api) {
     this.#api = api
@@ -46,13 +54,14 @@ export class QueueController {
       handle.close()
       throw error
     }
-    this.#held.push({ handle, group })
+    this.#held.push({ handle, group, holder: new UrlHolder(api.pipes, queueStemOf(prefix)) })
     return handle.name
   }
 
   /** Gives everything back. Workers that are there go on with the queues, and one of each registers the URLs again if it may. */
   release(): void {
-    for (const { handle, group } of this.#held.splice(0)) {
+    for (const { handle, group, holder } of this.#held.splice(0)) {
+      holder.close()
       group.removeAll()
       handle.close()
       group.close()

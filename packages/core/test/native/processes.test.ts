@@ -1,9 +1,16 @@
+import type { Duplex } from 'node:stream'
 import { expect, test, vi } from 'vitest'
 import type { HttpSysError } from '../../src/base/errors.ts'
+import { UrlPrefix } from '../../src/base/url-prefix.ts'
+import { QueueController } from '../../src/native/queue-controller.ts'
+import { queueStemOf } from '../../src/native/queue-names.ts'
 import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
 import { Machine } from './double/machine.ts'
+import type { DoubleProcess } from './double/process.ts'
+import { HandClock } from './hand-clock.ts'
 import { Owner } from './owner.ts'
+import { PATIENCE } from './scene.ts'
 
 process.setMaxListeners(0)
 
@@ -22,7 +29,7 @@ test('a second process attaches to the queue of the first, and both get requests
   for (let count = 0; count < 40; count++) answers.add(await ask(port))
   expect([...answers].toSorted()).toEqual(['first', 'second'])
   for (const queue of queues) await queue.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })
 
 test('an attached process goes on with the prefix when the one that made the queue closes', async () => {
@@ -34,7 +41,7 @@ test('an attached process goes on with the prefix when the one that made the que
   await queue.shutdown()
   await vi.waitFor(async () => expect(await ask(port)).toBe('second'), { interval: 10, timeout: 60_000 })
   await attached.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })
 
 test('an attached process goes on with the prefix when the one that made the queue dies', async () => {
@@ -58,7 +65,7 @@ test('create is refused while another process has the prefix', async () => {
   expect(error.message).toContain("mode: 'attach'")
   expect(await ask(port)).toBe('first')
   await queue.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })
 
 test('a prefix can be claimed again while the process that closed it finishes a response', async () => {
@@ -68,12 +75,91 @@ test('a prefix can be claimed again while the process that closed it finishes a 
   first.keeps = true
   const queue = await first.listen(port, 'create')
   const client = await WireClient.send(port, { path: '/1/' })
-  await vi.waitFor(() => expect(first.kept).toHaveLength(1), { interval: 5, timeout: 60_000 })
+  await vi.waitFor(() => expect(first.kept).toHaveLength(1), PATIENCE)
   await queue.shutdown()
   const next = await new Owner(machine, 'next').listen(port, 'attach')
   expect(await ask(port)).toBe('next')
   first.answer(first.kept[0]!)
   expect((await client.response({ complete: true })).body.toString()).toBe('first')
   await next.shutdown()
-  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), { interval: 5, timeout: 60_000 })
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })
+
+/** The process that has the URLs. Not to be given to `expect`, which calls `inspect` of what it shows. */
+function holderOf({ registrations, processes }: Machine): DoubleProcess | undefined {
+  return processes.find((process) => registrations.some(({ group }) => group.process === process))
+}
+
+/** Waits until the processes that are attached wait with the one that has the URLs. */
+async function areWatching(machine: Machine, count: number): Promise<void> {
+  await vi.waitFor(() => expect(holderOf(machine)?.pipes.taken).toBe(count), PATIENCE)
+}
+
+test.each(['closes', 'dies'])(
+  'attached processes have the URLs one after the other as soon as the one before %s',
+  async (end) => {
+    await using machine = new Machine({ seed: 10 })
+    using clock = new HandClock()
+    const port = await freePort()
+    const queue = await new Owner(machine, 'first').listen(port, 'create')
+    for (const name of ['second', 'third']) await new Owner(machine, name).listen(port, 'attach')
+    await areWatching(machine, 2)
+    const [first] = machine.processes
+    await (end === 'dies' ? first!.kill() : queue.shutdown())
+    await vi.waitFor(() => expect([undefined, first].includes(holderOf(machine))).toBe(false), PATIENCE)
+    expect(['second', 'third']).toContain(await ask(port))
+    // Who was too late looks twenty times a second until he has found the other.
+    await vi.waitFor(() => expect(clock.lengths).toEqual([50]), PATIENCE)
+    vi.spyOn(performance, 'now').mockReturnValueOnce(performance.now() + 1000)
+    clock.tick()
+    await areWatching(machine, 1)
+    await vi.waitFor(() => expect(clock.lengths).toEqual([1000]), PATIENCE)
+    holderOf(machine)!.kill()
+    await vi.waitFor(() => expect(holderOf(machine) !== undefined).toBe(true), PATIENCE)
+    expect(['second', 'third']).toContain(await ask(port))
+    expect(clock.lengths).toEqual([])
+  },
+)
+
+test('an attached process has the URLs as soon as the controller ends', async () => {
+  await using machine = new Machine({ seed: 11 })
+  using clock = new HandClock()
+  const port = await freePort()
+  const controller = new QueueController(machine.start().api)
+  controller.hold(UrlPrefix.parse(`http://localhost:${port}/1/`))
+  const queue = await new Owner(machine, 'worker').listen(port, 'attach')
+  await areWatching(machine, 1)
+  await vi.waitFor(() => expect(clock.lengths).toEqual([1000]), PATIENCE)
+  controller.release()
+  await vi.waitFor(() => expect(holderOf(machine) === machine.processes[1]).toBe(true), PATIENCE)
+  expect(await ask(port)).toBe('worker')
+  await queue.shutdown()
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})
+
+test.each([
+  ['says nothing', 1000, () => {}],
+  ['hangs up', 50, (call: Duplex) => void call.destroy()],
+])(
+  'a stranger who %s at the pipe of the URLs does not keep an attached process from them: it looks every %i ms',
+  async (_, milliseconds, onCall) => {
+    await using machine = new Machine({ seed: 12 })
+    using clock = new HandClock()
+    const port = await freePort()
+    const called = vi.fn(onCall)
+    const stem = queueStemOf(UrlPrefix.parse(`http://localhost:${port}/1/`))
+    const ear = await machine.pipes.listen(`${stem}-urls`, called)
+    await new Owner(machine, 'first').listen(port, 'create')
+    const queue = await new Owner(machine, 'second').listen(port, 'attach')
+    await vi.waitFor(() => expect(called).toHaveBeenCalled(), PATIENCE)
+    await vi.waitFor(() => expect(clock.lengths).toEqual([milliseconds]), PATIENCE)
+    const [, second] = machine.processes
+    machine.processes[0]!.kill()
+    await vi.waitFor(() => {
+      clock.tick()
+      expect(holderOf(machine) === second).toBe(true)
+    }, PATIENCE)
+    await queue.shutdown()
+    ear!.close()
+  },
+)

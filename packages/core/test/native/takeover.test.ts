@@ -11,6 +11,7 @@ import { QueueController } from '../../src/native/queue-controller.ts'
 import { queueStemOf } from '../../src/native/queue-names.ts'
 import { freePort } from '../support/free-port.ts'
 import { Machine } from './double/machine.ts'
+import { HandClock } from './hand-clock.ts'
 
 process.setMaxListeners(0)
 
@@ -163,20 +164,21 @@ test.each([
   const left = ask(port, agent).catch(() => 'cut off')
   await vi.waitFor(() => expect(begun).toHaveLength(1), PATIENCE)
   // Without the look twenty times a second that finds URLs otherwise.
-  vi.useFakeTimers({ toFake: ['setInterval'] })
-  try {
-    backend = newProcess(machine)
-    const heir = await listen(port, 'takeover', (res) => res.end('new'))
-    end(begun[0]!, machine)
-    await left
-    await urlsAreOfTheLast(machine)
-    expect(await ask(port, agent)).toBe('new')
-    heir.close()
-  } finally {
-    vi.useRealTimers()
-  }
+  using _clock = new HandClock()
+  backend = newProcess(machine)
+  const heir = await listen(port, 'takeover', (res) => res.end('new'))
+  end(begun[0]!, machine)
+  await left
+  await urlsAreOfTheLast(machine)
+  expect(await ask(port, agent)).toBe('new')
+  heir.close()
   agent.destroy()
 })
+
+/** Where the process that was started last can be asked to leave. */
+function pipeOf({ processes }: Machine): string {
+  return processes.at(-1)!.pipes.listening.find((name) => name.includes('-takeover-'))!
+}
 
 test('who only connects to the pipe of a process, as any user may, does not make it leave', async () => {
   await using machine = new Machine({ seed: 45 })
@@ -184,8 +186,7 @@ test('who only connects to the pipe of a process, as any user may, does not make
   const agent = new Agent({ keepAlive: true })
   backend = newProcess(machine)
   const server = await listen(port, 'create', (res) => res.end('still here'))
-  const [name] = machine.processes[0]!.pipes.listening
-  const stranger = (await machine.pipes.call(name!))!
+  const stranger = (await machine.pipes.call(pipeOf(machine)))!
   let hasDrained = false
   server.once('drain', () => (hasDrained = true))
   expect(await ask(port, agent)).toBe('still here')
@@ -202,7 +203,7 @@ test('who only connects to the pipe of a process, as any user may, does not make
 async function incumbent(machine: Machine, port: number) {
   backend = newProcess(machine)
   const server = await listen(port, 'create', (res) => res.end('old'))
-  const state = { server, pipe: machine.processes.at(-1)!.pipes.listening[0]!, hasStopped: false }
+  const state = { server, pipe: pipeOf(machine), hasStopped: false }
   server.once('drain', () => (state.hasStopped = true))
   return state
 }

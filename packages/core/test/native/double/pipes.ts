@@ -22,6 +22,7 @@ export class ProcessPipes implements PipeApi {
   readonly #pipes: PipeApi
   readonly #ears = new Map<PipeEar, string>()
   readonly #calls = new Set<Duplex>()
+  readonly #taken = new Set<Duplex>()
 
   constructor(pipes: PipeApi) {
     this.#pipes = pipes
@@ -32,8 +33,17 @@ export class ProcessPipes implements PipeApi {
     return [...this.#ears.values()]
   }
 
+  /** Calls of others that are open. */
+  get taken(): number {
+    return this.#taken.size
+  }
+
   async listen(name: string, onCall: (call: Duplex) => void): Promise<PipeEar | null> {
-    const ear = await this.#pipes.listen(name, (call) => onCall(this.#keep(call)))
+    const ear = await this.#pipes.listen(name, (call) => {
+      this.#taken.add(call)
+      call.once('close', () => this.#taken.delete(call))
+      onCall(this.#keep(call))
+    })
     if (ear === null) return null
     const kept: PipeEar = {
       close: () => {

@@ -58,7 +58,7 @@ httpsys serve [--shared] [--user NAME] [--port N]... [--LIMIT N]...
   --response-cache-wait      for the response to another request for the same URL            [5000]
   --shutdown-timeout         from an upgrade until open WebSockets are closed, 0: no limit   [0]
 
-httpsys hold url=http://*:80/2/ [url=…] [sddl=D:(A;;GA;;;NS)]
+httpsys hold url=http://*:80/2/ [url=…] ["sddl=D:(A;;GA;;;NS)"]
 
   Windows: owns the queues of prefixes without serving them. Processes join with mode 'attach' (HTTPSYS_MODE=attach) and leave again,
   and requests wait while there is none. sddl= says who may join; this user and administrators may.
@@ -101,7 +101,7 @@ const [command, ...rest] = process.argv.slice(2)
 try {
   const advice = process.platform === 'win32' ? windowsAdvice(process.argv.slice(2), thumbprintOf) : undefined
   if (advice !== undefined) process.stdout.write(advice)
-  else if (command === 'run') run(rest)
+  else if (command === 'run') run(rest, process.platform === 'win32')
   else if (command === 'measure') await measure(rest)
   else if (command === 'status') await status(rest, queryStatus)
   else if (command === 'serve') await serve(rest, runDaemon)

@@ -5,13 +5,17 @@ import { readDestination } from '../slipstream/destination.ts'
 
 /** Signals that ask a program to end; a terminal sends them to both, a supervisor to this process only. */
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const OF_THE_CONSOLE = ['SIGINT', 'SIGBREAK', 'SIGHUP'] as const
+/** What npm and others come as on Windows, and only cmd.exe starts. */
+const SCRIPT_HINT = '; scripts such as npm are started by cmd.exe: httpsys run … -- cmd /c npm start'
 
 /**
  * `httpsys run`: starts a program with the slipstream preload and ends as it ends.
  *
+ * @param isWindows - signals are the console's, which sends Ctrl-C and its like to the program as well; to send one on would end it at once
  * @throws TypeError for unknown options, HttpSysError `EINVAL` for a prefix that breaks a rule
  */
-export function run(args: string[]): void {
+export function run(args: string[], isWindows: boolean): void {
   const separator = args.indexOf('--')
   const { values } = parseArgs({
     args: separator === -1 ? args : args.slice(0, separator),
@@ -32,9 +36,11 @@ export function run(args: string[]): void {
       NODE_OPTIONS: withPreload(process.env['NODE_OPTIONS']),
     },
   })
-  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal))
+  for (const signal of isWindows ? OF_THE_CONSOLE : FORWARDED) {
+    process.on(signal, () => void (isWindows || child.kill(signal)))
+  }
   child.once('error', (error) => {
-    process.stderr.write(`httpsys run: ${program} can't be started: ${error.message}\n`)
+    process.stderr.write(`httpsys run: ${program} can't be started: ${error.message}${isWindows ? SCRIPT_HINT : ''}\n`)
     process.exitCode = 127
   })
   child.once('exit', (code, signal) => {

@@ -30,6 +30,7 @@ export function windowsAdvice(args: readonly string[], thumbprintOf: (file: stri
   if (object !== 'urlacl' && object !== 'sslcert') return undefined
   if (command === 'show') return runThis('HTTP.SYS shows them', [`netsh http show ${object}`])
   const given = new Map(args.slice(2).map(splitAtEquals))
+  if (command === 'add' && object === 'sslcert' && given.has('--self-signed')) return selfSigned(given)
   const lines = object === 'urlacl' ? urlacl(command, given) : sslcert(command, given, thumbprintOf)
   return runThis('Run as administrator', lines)
 }
@@ -54,8 +55,7 @@ function sslcert(
   given: Map<string, string>,
   thumbprintOf: (file: string) => string,
 ): string[] {
-  const name = given.has('hostnameport') ? 'hostnameport' : 'ipport'
-  const place = `${name}=${required(given, name, `${action} sslcert`)}`
+  const place = placeOf(given, `${action} sslcert`)
   if (action === 'delete') return [`netsh http delete sslcert ${place}`]
   const hash = thumbprintOf(required(given, 'cert', 'add sslcert'))
   const negotiation = given.get('clientcertnegotiation') ?? 'none'
@@ -63,8 +63,30 @@ function sslcert(
   return [
     // netsh takes certificates with their keys from the machine's store alone.
     'certutil -importpfx CERTIFICATE-AND-KEY.pfx',
-    `netsh http add sslcert ${place} certhash=${hash} appid=${APP_ID} certstorename=MY${ending}`,
+    addSslcert(place, hash) + ending,
   ]
+}
+
+/** For development: PowerShell makes the certificate, and everything else on this machine that asks Windows believes it. */
+function selfSigned(given: Map<string, string>): string {
+  const isSomewhere = given.has('hostnameport') || given.has('ipport')
+  const place = isSomewhere ? placeOf(given, 'add sslcert') : 'hostnameport=localhost:8443'
+  const host = given.get('hostnameport')?.replace(/:\d*$/, '') ?? 'localhost'
+  return runThis('Run as administrator, in PowerShell', [
+    `$cert = New-SelfSignedCertificate -DnsName ${host} -CertStoreLocation Cert:\\LocalMachine\\My`,
+    'Export-Certificate $cert -FilePath httpsys.cer; certutil -addstore Root httpsys.cer',
+    addSslcert(place, '$($cert.Thumbprint)'),
+  ])
+}
+
+function addSslcert(place: string, hash: string): string {
+  // PowerShell takes braces without quotes for a block of script.
+  return `netsh http add sslcert ${place} certhash=${hash} "appid=${APP_ID}" certstorename=MY`
+}
+
+function placeOf(given: Map<string, string>, command: string): string {
+  const name = given.has('hostnameport') ? 'hostnameport' : 'ipport'
+  return `${name}=${required(given, name, command)}`
 }
 
 function required(given: Map<string, string>, name: string, command: string): string {

@@ -81,7 +81,8 @@ const DESCRIPTOR_ERRORS = new Set<Win32Status>([
 const BAD_DESCRIPTOR: Explanation = {
   code: 'EINVAL',
   reason: 'it is not the text of a security descriptor',
-  remedy: 'Write it as in D:(A;;GA;;;NS), which lets the network service in; "whoami /user" shows the SID of a user.',
+  remedy:
+    'Write it as in "sddl=D:(A;;GA;;;NS)", which lets the network service in; "whoami /user" shows the SID of a user.',
 }
 
 function explain(status: Win32Status, subject: string, account?: () => string | undefined): Explanation {

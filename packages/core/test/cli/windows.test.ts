@@ -30,8 +30,23 @@ test('a certificate is named by its thumbprint, and asks clients for theirs wher
     'add sslcert hostnameport=shop.example:443 cert=shop.crt key=shop.key clientcertnegotiation=allow',
   )
   expect(text).toMatch(
-    /netsh http add sslcert hostnameport=shop\.example:443 certhash=HASH-OF-shop\.crt appid=\{[\da-f-]{36}\} certstorename=MY clientcertnegotiation=enable\n/,
+    /netsh http add sslcert hostnameport=shop\.example:443 certhash=HASH-OF-shop\.crt "appid=\{[\da-f-]{36}\}" certstorename=MY clientcertnegotiation=enable\n/,
   )
+})
+
+test.each([
+  ['', 'hostnameport=localhost:8443', 'localhost'],
+  [' hostnameport=shop.example:443', 'hostnameport=shop.example:443', 'shop.example'],
+  [' ipport=0.0.0.0:443', 'ipport=0.0.0.0:443', 'localhost'],
+])('a certificate for development is made by PowerShell: --self-signed%s', (place, shown, host) => {
+  const text = advise(`add sslcert --self-signed${place}`)!
+  expect(text).toContain(`New-SelfSignedCertificate -DnsName ${host} -CertStoreLocation Cert:\\LocalMachine\\My\n`)
+  expect(text).toContain(`netsh http add sslcert ${shown} certhash=$($cert.Thumbprint) "appid={`)
+})
+
+test('no line has braces or parentheses that PowerShell would take for its own', () => {
+  const text = advise('add sslcert hostnameport=shop.example:443 cert=shop.crt')!
+  expect(text.replaceAll(/"[^"]*"/g, '')).not.toMatch(/[{}();]/)
 })
 
 test('serve and upgrade say that there is no broker', () => {

@@ -83,7 +83,9 @@ describe('check', () => {
         ConvertStringSecurityDescriptorToSecurityDescriptorW: () => 0,
       } as unknown as KernelApi
       const api = { kernel, memory: koffiMemory } as Win32Api
-      expect(() => withSecurity(api, 'nonsense', () => 0)).toThrow(/EINVAL nonsense: .*security descriptor.*D:\(A;;GA/)
+      expect(() => withSecurity(api, 'nonsense', () => 0)).toThrow(
+        /EINVAL nonsense: .*security descriptor.*sddl=D:\(A;;GA/,
+      )
     },
   )
 

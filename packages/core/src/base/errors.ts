@@ -1,4 +1,4 @@
-import { constants } from 'node:os'
+import { getSystemErrorMap } from 'node:util'
 
 /** Every code that an {@link HttpSysError} can have; `docs/errors.md` says when, and what to do. */
 export const HTTP_SYS_ERROR_CODES = [
@@ -51,13 +51,20 @@ export class HttpSysError extends Error {
     const message = `${syscall} ${code} ${subject}: ${reason.replace(/\.$/, '')}. ${remedy.replace(/([^.!?])$/, '$1.')}`
     super(visible(message), cause === undefined ? undefined : { cause })
     this.code = code
-    const number = (constants.errno as Record<string, number | undefined>)[code]
-    this.errno = number === undefined ? undefined : -number
+    this.errno = errnoOf(code)
     this.syscall = syscall
     this.subject = subject
     this.reason = reason
     this.remedy = remedy
   }
+}
+
+let errnos: Map<string, number> | undefined
+
+/** libuv's, which Node's errors have: on Windows it numbers otherwise than the C library, whose numbers `os.constants` has. */
+function errnoOf(code: string): number | undefined {
+  errnos ??= new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]))
+  return errnos.get(code)
 }
 
 /** Subjects are texts of users and peers: a line break in one must not make up a second line in a log. */

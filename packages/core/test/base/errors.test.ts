@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { constants } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { HTTP_SYS_ERROR_CODES, HttpSysError, isHttpSysErrorCode } from '../../src/base/errors.ts'
 
 const PARTS = {
@@ -48,9 +48,18 @@ describe('HttpSysError', () => {
     expect({ code: error.code, errno: error.errno }).toEqual({ code: native.code, errno: native.errno })
   })
 
-  test.each(HTTP_SYS_ERROR_CODES)('gives %s a negative errno of this system', (code) => {
-    const { errno } = new HttpSysError({ ...PARTS, code })
-    expect(errno).toBe(-(constants.errno as Record<string, number>)[code]!)
+  test.each(HTTP_SYS_ERROR_CODES)('gives %s a negative errno, by which Node finds its name', (code) => {
+    expect(getSystemErrorName(new HttpSysError({ ...PARTS, code }).errno!)).toBe(code)
+  })
+
+  test('has libuv’s errno also where the C library numbers otherwise, as on Windows', async () => {
+    vi.resetModules()
+    vi.doMock('node:os', () => ({ constants: { errno: { EADDRINUSE: 100 } } }))
+    vi.doMock('node:util', () => ({ getSystemErrorMap: () => new Map([[-4091, ['EADDRINUSE', 'in use']]]) }))
+    const errors = await import('../../src/base/errors.ts')
+    vi.doUnmock('node:os')
+    vi.doUnmock('node:util')
+    expect(new errors.HttpSysError(PARTS).errno).toBe(-4091)
   })
 
   test('keeps the cause, and has no cause of its own', () => {

@@ -5,7 +5,7 @@ export type {
   ContractHarness,
   ContractRequest,
   ContractResponse,
-} from './queue/contract.ts'
+} from './queue/contract-harness.ts'
 export {
   LENGTH_UNKNOWN,
   MAX_SECONDS_TO_LIVE,

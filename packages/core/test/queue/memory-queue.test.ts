@@ -1,6 +1,6 @@
 import { describe, test } from 'vitest'
 import { queueContract } from '../../src/queue/contract.ts'
-import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract.ts'
+import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract-harness.ts'
 import { MemoryBackend } from '../../src/queue/memory-queue.ts'
 import type { MemoryExchange } from '../../src/queue/memory-queue.ts'
 

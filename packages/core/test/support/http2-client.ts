@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
-import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract.ts'
+import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract-harness.ts'
 
 /** A session of node:http2's own, to `localhost`. */
 export class Http2Client implements AsyncDisposable {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract.ts'
+import type { ContractClient, ContractRequest, ContractResponse } from '../../src/queue/contract-harness.ts'
 
 /** The contract's client on a TCP connection of its own; reads responses by itself, so that nothing else stands between. */
 export class WireClient implements ContractClient {

@@ -4,17 +4,17 @@ import {
   HTTP_SEND_RESPONSE_FLAG_DISCONNECT,
   HTTP_SEND_RESPONSE_FLAG_MORE_DATA,
   HTTP_SEND_RESPONSE_FLAG_OPAQUE,
-  HttpDataChunkTrailers,
 } from './constants.ts'
-import { HTTP_DATA_CHUNK, HTTP_UNKNOWN_HEADER } from './layout.ts'
+import { HTTP_DATA_CHUNK } from './layout.ts'
 import type { IoContext } from './io-context.ts'
 import type { MemoryBlock } from './memory-block.ts'
 import type { CompletionTarget, Overlapped } from './overlapped.ts'
 import type { RequestQueueHandle } from './request-queue.ts'
-import { POLICY_START, putBody, putCachePolicy, putChunk, putUnknown } from './response-encoder.ts'
+import { POLICY_START, putBody, putCachePolicy, putChunk } from './response-encoder.ts'
 import type { Framing } from './response-encoder.ts'
 import { LENGTH_UNKNOWN } from '../queue/exchange.ts'
 import type { Chunk } from '../queue/exchange.ts'
+import { putTrailers, trailersBytes } from './response-trailers.ts'
 import type { Win32Status } from './win32-api.ts'
 
 /** Bytes of a body in one call. */
@@ -272,9 +272,9 @@ export class ResponseSender implements CompletionTarget {
 
   /** What ends the body behind the last piece, if anything does. */
   #sendEnd(): void {
-    const block = this.#io.blocks.take(BODY_START + LAST_CHUNK.length + 2 + 25 * this.#trailers.length)
+    const block = this.#io.blocks.take(BODY_START + LAST_CHUNK.length + 2 + trailersBytes(this.#trailers))
     if (this.#hasKernelTrailers) {
-      putTrailers(block, this.#trailers)
+      putTrailers(block, BODY_START, this.#trailers)
       return this.#callBody(block, 1, true)
     }
     const end = this.#putEnd(block, BODY_START)
@@ -399,23 +399,4 @@ function pumpGathered(sender: ResponseSender): void {
 
 function byteLength(chunk: Chunk, encoding: BufferEncoding | null): number {
   return typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding ?? 'utf8') : chunk.length
-}
-
-/** Writes trailers as the data chunk that HTTP.SYS knows for them: the array of headers stands behind it, then their text. */
-function putTrailers(block: MemoryBlock, trailers: string): void {
-  const lines = trailers.split('\r\n').filter((line) => line !== '')
-  const textStart = BODY_START + lines.length * HTTP_UNKNOWN_HEADER.$size
-  // SAFETY: idle, and 25 bytes long for each of the text, whose shortest line is longer than two.
-  block.u32[HTTP_DATA_CHUNK.DataChunkType >>> 2] = HttpDataChunkTrailers
-  block.u32[HTTP_DATA_CHUNK['Trailers.TrailerCount'] >>> 2] = lines.length
-  block.putPointer(HTTP_DATA_CHUNK['Trailers.pTrailers'], BODY_START)
-  let at = textStart
-  for (const [index, line] of lines.entries()) {
-    const colon = line.indexOf(':')
-    const value = line.slice(colon + 1).trimStart()
-    block.bytes.write(line, at, 'latin1')
-    const valueAt = at + line.length - value.length
-    putUnknown(block, BODY_START + index * HTTP_UNKNOWN_HEADER.$size, at, colon, valueAt, value.length)
-    at += line.length
-  }
 }

@@ -1,5 +1,4 @@
 import { channel } from 'node:diagnostics_channel'
-import { EventEmitter } from 'node:events'
 import { METHODS } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { UrlPrefix } from '../base/url-prefix.ts'
@@ -15,19 +14,12 @@ import { noteArrival } from './arrival.ts'
 import { clientErrorOf, emitClientError, packetOf } from './client-error.ts'
 import { closesWaitingResponses, kUniqueHeaders, messageClassesOf } from './node-internals.ts'
 import type { ServerInternals, ServerResponseInternals } from './node-internals.ts'
-import { bindRequest, dumpUnread, endBody, pushBody, showVersion } from './queue-request.ts'
+import { bindRequest, endBody, pushBody, showVersion } from './queue-request.ts'
 import type { QueueRequest } from './queue-request.ts'
-import {
-  bindResponse,
-  emitFinish,
-  exchangeOf,
-  holdResponse,
-  isWatched,
-  onResponseWritable,
-  takeTurn,
-} from './queue-response.ts'
+import { bindResponse, exchangeOf, holdResponse, onResponseWritable } from './queue-response.ts'
 import type { QueueResponse } from './queue-response.ts'
 import type { QueueSocket } from './queue-socket.ts'
+import { ResponseEnds, assignSocket, emitClose } from './response-ends.ts'
 import { rethrowLater } from './rethrow-later.ts'
 import { ServerSockets } from './server-sockets.ts'
 import { stripPrefix } from './strip-prefix.ts'
@@ -43,26 +35,18 @@ interface Transaction {
   onHeadTaken?: (() => void) | undefined
 }
 
-// oxlint-disable-next-line typescript/unbound-method -- compared, not called
-const nativeEmit = EventEmitter.prototype.emit
 const KNOWN_METHODS = new Set(METHODS)
 /** node:http's default of `server.keepAliveTimeout`. */
 const DEFAULT_KEEP_ALIVE_MS = 5000
-/** Its default of `server.keepAliveTimeoutBuffer`; with Node 20, which has no such member, what it always adds. */
-const DEFAULT_KEEP_ALIVE_BUFFER_MS = 1000
 
 const onRequestStart = channel('http.server.request.start')
-const onResponseFinish = channel('http.server.response.finish')
 
 /** Serves an `http.Server` from a request queue: what arrives is emitted on that very server, as node:http emits it. */
 export class ServerBinding implements ExchangeListener {
   readonly #server: Server & ServerInternals
   readonly #prefix: UrlPrefix
   readonly #sockets: ServerSockets
-  /** Responses that are done; what follows is done for all of a turn together. */
-  #ended: QueueResponse[] = []
-  /** The backend will say when it has handed over what it has: responses that end before need no tick of their own. */
-  #isInBatch = false
+  readonly #ends: ResponseEnds
   readonly #Request: typeof IncomingMessage
   readonly #Response: typeof ServerResponse
   readonly #uniqueHeaders: unknown
@@ -81,6 +65,7 @@ export class ServerBinding implements ExchangeListener {
     this.#responseOptions = { highWaterMark, rejectNonStandardBodyWrites }
     this.#isPrivate = isPrivate
     this.#sockets = new ServerSockets(this.#server, prefix, isPrivate, (socket) => this.#afterClose(socket))
+    this.#ends = new ResponseEnds(this.#server, this.#sockets, isPrivate)
   }
 
   /** Clients' connections that have come here. */
@@ -102,12 +87,11 @@ export class ServerBinding implements ExchangeListener {
   }
 
   onBatchBegin(): void {
-    this.#isInBatch = true
+    this.#ends.onBatchBegin()
   }
 
   onBatchEnd(): void {
-    this.#isInBatch = false
-    if (this.#ended.length > 0) this.#afterAll()
+    this.#ends.onBatchEnd()
   }
 
   onRequest(exchange: Exchange): void {
@@ -134,7 +118,7 @@ export class ServerBinding implements ExchangeListener {
     native.shouldKeepAlive = exchange.isKeepAlive
     if (exchange.majorVersion > 1) showVersion(request, exchange.majorVersion)
     this.#announceLimits(native as unknown as ServerResponse & ServerResponseInternals, socket)
-    const response = bindResponse(native, exchange, this.#onResponseEnded)
+    const response = bindResponse(native, exchange, this.#ends.onResponseEnded)
     exchange.context = { socket, request, response } satisfies Transaction
     if (socket._httpMessage === null) assignSocket(native, socket)
     else {
@@ -317,73 +301,6 @@ export class ServerBinding implements ExchangeListener {
     if (!socket.beginRaw(exchange)) leaveHttp(transaction)
   }
 
-  /** All of a response has been handed over; `'finish'` follows, in the context of the call that ended it if somebody listens. */
-  readonly #onResponseEnded = (response: QueueResponse): void => {
-    if (isWatched(response)) process.nextTick(this.#afterEnd, response)
-    else if (this.#ended.push(response) === 1 && !this.#isInBatch) process.nextTick(this.#afterAll)
-  }
-
-  readonly #afterEnd = (response: QueueResponse): void => this.#completeResponse(response)
-
-  readonly #afterAll = (): void => {
-    const ended = this.#ended
-    this.#ended = []
-    for (const response of ended) {
-      try {
-        this.#completeResponse(response)
-      } catch (error) {
-        rethrowLater(error)
-      }
-    }
-  }
-
-  /** The response has been handed over completely: what node:http does on `'finish'`. */
-  #completeResponse(response: QueueResponse): void {
-    const native = response as unknown as ServerResponse & ServerResponseInternals
-    const socket = native.socket as unknown as QueueSocket | null
-    if (socket === null || socket._httpMessage !== native) return
-    if (native._last && !socket.isUpgraded) socket.destroySoon()
-    // What follows waits for 'finish', which an app may hold back with an `emit` of its own.
-    if (native.emit === nativeEmit) {
-      emitFinish(response)
-      this.#afterFinish(response)
-    } else {
-      native.prependOnceListener('finish', () => this.#afterFinish(response))
-      emitFinish(response)
-    }
-  }
-
-  #afterFinish(response: QueueResponse): void {
-    const native = response as unknown as ServerResponse & ServerResponseInternals
-    const socket = native.socket as unknown as QueueSocket | null
-    if (socket === null) return
-    const request = native.req as QueueRequest
-    if (onResponseFinish.hasSubscribers) {
-      onResponseFinish.publish({ request, response: native, socket, server: this.#server })
-    }
-    dumpUnread(request)
-    socket._httpMessage = null
-    socket.exchange = null
-    ;(native as unknown as { socket: unknown }).socket = null
-    if (native._eventsCount > 0) process.nextTick(emitClose, native)
-    else emitClose(native)
-    const next = native._last ? undefined : socket.outgoing?.shift()
-    if (next !== undefined) return this.#goOnWith(next, socket)
-    // What this request's handler has set is not the next one's.
-    const idleTimeout = this.#isPrivate ? idleTimeoutOf(this.#server) : 0
-    if (socket.timeout || idleTimeout) socket.setTimeout(idleTimeout)
-    this.#sockets.onIdle(socket)
-  }
-
-  /** The response to the next request, which had come already, may leave. */
-  #goOnWith(response: QueueResponse, socket: QueueSocket): void {
-    const native = response as unknown as ServerResponse & ServerResponseInternals
-    socket.exchange = exchangeOf(response)
-    assignSocket(native, socket)
-    native.emit('socket', socket)
-    takeTurn(response)
-  }
-
   /** A socket has been closed, by the client, the app or the end of the server. */
   #afterClose(socket: QueueSocket): void {
     this.#sockets.delete(socket)
@@ -406,13 +323,6 @@ export class ServerBinding implements ExchangeListener {
   }
 }
 
-/** How long a connection may be idle: node:http adds something to what clients are told, for those that send their next request late. */
-function idleTimeoutOf(server: Server & ServerInternals): number {
-  const { keepAliveTimeout: told, keepAliveTimeoutBuffer: added } = server
-  if (!Number.isFinite(told) || told <= 0) return 0
-  return told + (added !== undefined && Number.isFinite(added) && added >= 0 ? added : DEFAULT_KEEP_ALIVE_BUFFER_MS)
-}
-
 /** Lets the app have a connection that leaves HTTP, once. */
 function leaveHttp(transaction: Transaction): void {
   const { onHeadTaken } = transaction
@@ -433,22 +343,10 @@ function newResponse(Response: typeof ServerResponse, request: IncomingMessage, 
   return new (Response as unknown as new (...args: unknown[]) => ServerResponse)(request, options)
 }
 
-function assignSocket(response: ServerResponse, socket: QueueSocket): void {
-  ;(response as unknown as { socket: unknown }).socket = socket
-  socket._httpMessage = response
-}
-
 function abort(request: QueueRequest): void {
   if (!request.destroyed) request.destroy(connectionReset())
 }
 
 function connectionReset(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-}
-
-function emitClose(response: ServerResponse & ServerResponseInternals): void {
-  if (response._closed) return
-  response.destroyed = true
-  response._closed = true
-  response.emit('close')
 }

@@ -1,5 +1,5 @@
 export { Broker } from './broker/daemon/broker.ts'
-export type { BrokerOptions } from './broker/daemon/broker.ts'
+export type { BrokerOptions } from './broker/daemon/broker-options.ts'
 export type { ServerLimits } from './broker/daemon/server-limits.ts'
 export { NetEngine } from './broker/engine/net/net-engine.ts'
 export { publish } from './broker/rendezvous/generations.ts'

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Broker } from '../../src/broker/daemon/broker.ts'
-import type { BrokerOptions } from '../../src/broker/daemon/broker.ts'
+import type { BrokerOptions } from '../../src/broker/daemon/broker-options.ts'
 import { openEngine } from '../../src/broker/engine/open-engine.ts'
 import { publish } from '../../src/broker/rendezvous/generations.ts'
 

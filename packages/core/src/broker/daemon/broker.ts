@@ -1,32 +1,23 @@
 import type { TLSSocket } from 'node:tls'
 import { HttpSysError } from '../../base/errors.ts'
-import { packageVersion } from '../../base/package-version.ts'
 import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
-import type { Endpoint, Engine, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
+import type { EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { addressesOf } from '../engine/net/socket-connection.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeRefused } from '../protocol/claims.ts'
-import {
-  FRAME_CACHE_REPLY,
-  FRAME_CLAIMED,
-  FRAME_FLUSHED,
-  FRAME_LEAVING,
-  FRAME_REFUSED,
-  FRAME_STATUS_REPLY,
-  FRAME_UPGRADED,
-} from '../protocol/frames.ts'
+import { FRAME_CLAIMED, FRAME_FLUSHED, FRAME_LEAVING, FRAME_REFUSED } from '../protocol/frames.ts'
 import type { ThreadTicket } from '../protocol/hello.ts'
-import type { Delivery } from '../rings/delivery.ts'
 import type { Estate } from '../rendezvous/estate.ts'
-import type { BrokerStatus, CacheState } from '../protocol/status.ts'
-import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
+import type { BrokerStatus } from '../protocol/status.ts'
 import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
+import { Administration } from './administration.ts'
+import type { AdministrationHost } from './administration.ts'
 import { Admission } from './admission.ts'
 import type { Occupancy } from './admission.ts'
+import type { BrokerOptions } from './broker-options.ts'
 import { Claims, claimedBy } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
-import { CacheQuestion } from './cache/cache-state.ts'
 import { ResponseCache } from './cache/response-cache.ts'
 import { startClock } from './coarse-clock.ts'
 import type { ClientConnection } from './exchange/client-host.ts'
@@ -35,12 +26,10 @@ import type { Http1Host } from './http1/http1-connection.ts'
 import type { PrivatePort } from './http1/private-port.ts'
 import { Http2Connection } from './http2/http2-connection.ts'
 import type { SessionSocket } from './http2/http2-connection.ts'
-import type { Http2Choice } from './http2/http2-choice.ts'
 import { PrefaceReader } from './http2/preface-reader.ts'
 import type { PrefaceHost } from './http2/preface-reader.ts'
 import { Listeners } from './listeners.ts'
 import type { InheritedSocket } from './listeners.ts'
-import { isAdministrator, notAdministrator } from './authorization.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
 import type { DeliveryOptions } from './peer-channel.ts'
@@ -52,48 +41,9 @@ import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
 import { ClientThreads } from './threads/client-threads.ts'
 import type { ThreadsHost } from './threads/client-threads.ts'
-import { mergeCache, mergeCacheStates, mergeQueue, mergeReasons } from './threads/merge-status.ts'
-import type { ThreadStatus } from './threads/thread-messages.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost, SecureSettings } from './tls/secure-engine.ts'
 import type { Reason } from './exchange/reasons.ts'
-
-/** Settings of a {@link Broker}. */
-export interface BrokerOptions {
-  readonly engine: Engine
-  /** Why it is not the better one. */
-  readonly engineNote?: string | undefined
-  /** Where owner processes connect: a local socket. */
-  readonly local: Endpoint
-  /** How owners are served; as each of them asks, unless said otherwise. */
-  readonly delivery?: Delivery | undefined
-  /** Descriptors that the broker may have at a time; what the system says, unless given. */
-  readonly descriptorLimit?: number
-  /** How many threads have clients; 1 unless said otherwise, and where the engine can't share them. */
-  readonly threads?: number
-  /** Those not given are HTTP.SYS's. */
-  readonly limits?: Partial<ServerLimits>
-  /** Says why a process of these credentials may not claim a prefix. @throws HttpSysError `EACCES` */
-  readonly authorize?: (credentials: PeerCredentials | undefined, prefix: UrlPrefix) => void
-  /** Where `sslcert.json` is; without it there is no TLS. */
-  readonly configDirectory?: string
-  /** Where keys are kept that threads and successors share. */
-  readonly runtimeDirectory: string
-  /** Where HTTP/2 is spoken. @defaultValue `tls` */
-  readonly http2?: Http2Choice | undefined
-  /** How long a TLS handshake may take; milliseconds. @defaultValue 10000 */
-  readonly handshakeTimeout?: number | undefined
-  /** Called with a sentence for whoever reads the log. */
-  readonly onProblem?: (text: string) => void
-  /** Called when an owner process broke the protocol and was cut off. */
-  readonly onViolation?: (pid: number, error: unknown) => void
-  /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. */
-  readonly onUpgrade?: (payload: string) => Promise<number>
-  /** Called whenever a prefix was claimed or is free again. */
-  readonly onClaimsChanged?: () => void
-  /** Called whenever the last owner process and the last claim have gone, and once at the start. */
-  readonly onIdle?: () => void
-}
 
 /** How long a broker that leaves waits for its peers to take what it has sent. */
 const LAST_WORD_MS = 1000
@@ -106,12 +56,14 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  *
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
-export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost, PrefaceHost {
+export class Broker
+  implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost, PrefaceHost, AdministrationHost
+{
   readonly limits: ServerLimits
   readonly #options: BrokerOptions
   readonly #threads: ClientThreads | null
   readonly #listeners: Listeners
-  readonly #responses: ResponseCache
+  readonly #administration: Administration
   readonly #claims: Claims
   readonly #certificates: Certificates
   readonly #secureEngine: SecureEngine
@@ -122,11 +74,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #isLeaving = false
-  #upgrading: Promise<number> | undefined
   /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
-  /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
-  readonly #reasons = new Map<Reason, number>()
+  readonly reasons = new Map<Reason, number>()
 
   private constructor(options: BrokerOptions, limits: ServerLimits, threads: ClientThreads | null) {
     this.#options = options
@@ -141,8 +91,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     this.#secureEngine = new SecureEngine(this.#certificates, options, this, sharing)
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
     this.#listeners = new Listeners(engine, onConnection, this.#secureEngine, threads?.divertTo(false))
-    this.#responses = new ResponseCache(this.limits)
-    this.#claims = new Claims(this.#listeners, this, this.#responses, threads)
+    const responses = new ResponseCache(this.limits)
+    this.#claims = new Claims(this.#listeners, this, responses, threads)
+    this.#administration = new Administration(options, this, this.#claims, this.#listeners, responses, threads)
     this.#stopClock = startClock(() => {
       for (const connection of this.#connections) connection.checkTimeouts()
     })
@@ -180,29 +131,9 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
     return this.#peers.size === 0 && this.#claims.isEmpty
   }
 
-  /**
-   * What is going on.
-   *
-   * @param shares - of the other threads
-   */
-  status(shares: readonly ThreadStatus[] = []): BrokerStatus {
-    const threads = this.#threads
-    const queues = [...this.#claims.entries]
-    return {
-      pid: process.pid,
-      version: packageVersion(),
-      node: process.version,
-      engine: this.#options.engine.name,
-      ...(this.#options.engineNote === undefined ? {} : { engineNote: this.#options.engineNote }),
-      uptime: Math.round(process.uptime()),
-      threads: [this.connectionCount, ...(threads?.connections ?? [])].map((connections) => ({ connections })),
-      connections: this.connectionCount + (threads?.connectionCount ?? 0),
-      ports: this.#listeners.status,
-      queues: queues.map((entry) => (threads === null ? entry.status : mergeQueue(entry, threads, shares))),
-      cache: mergeCache(this.#responses.status, shares),
-      limits: { ...this.limits },
-      reasons: mergeReasons(this.#reasons, shares),
-    }
+  /** What is going on. */
+  status(): BrokerStatus {
+    return this.#administration.status()
   }
 
   /** The claims as a successor needs them to keep their places. */
@@ -360,50 +291,15 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   onUpgrade(peer: OwnerPeer, payload: string): void {
-    this.#upgrade(peer, payload).then(
-      (pid) => peer.writer.text(FRAME_UPGRADED, 0, 0, 0, String(pid), 'latin1'),
-      (error: unknown) => peer.writer.text(FRAME_REFUSED, 0, 0, 0, encodeRefused(error), 'utf8'),
-    )
-  }
-
-  async #upgrade({ credentials }: OwnerPeer, payload: string): Promise<number> {
-    const { onUpgrade } = this.#options
-    if (onUpgrade === undefined) throw new Error('this broker can not be replaced')
-    if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials, 'upgrade')
-    // Whoever asks meanwhile, or while this one leaves, gets the same: two successors would both accept clients.
-    this.#upgrading ??= onUpgrade(payload).catch((error: unknown) => {
-      this.#upgrading = undefined
-      throw error
-    })
-    return this.#upgrading
+    this.#administration.onUpgrade(peer, payload)
   }
 
   onStatus(peer: OwnerPeer): void {
-    const reply = (status: BrokerStatus): void => {
-      peer.writer.text(FRAME_STATUS_REPLY, 0, 0, 0, JSON.stringify(status), 'utf8')
-    }
-    const threads = this.#threads
-    if (threads === null) reply(this.status())
-    else void threads.status().then((shares) => reply(this.status(shares)))
+    this.#administration.onStatus(peer)
   }
 
   onCache(peer: OwnerPeer, url: string, isDeleted: boolean): void {
-    try {
-      // URLs may hold secrets of other users' apps.
-      const { credentials } = peer
-      if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials, 'cachestate')
-      const question = new CacheQuestion(url)
-      const state = question.answer(this.#responses, performance.now())
-      if (isDeleted) question.flush(this.#claims.entries)
-      const reply = (others: readonly CacheState[]): void => {
-        const text = JSON.stringify(mergeCacheStates(state, others))
-        peer.writer.text(FRAME_CACHE_REPLY, 0, 0, 0, text, 'utf8')
-      }
-      if (this.#threads === null) reply([])
-      else void this.#threads.cache(url, isDeleted).then(reply)
-    } catch (error) {
-      peer.writer.text(FRAME_REFUSED, 0, 0, 0, encodeRefused(error), 'utf8')
-    }
+    this.#administration.onCache(peer, url, isDeleted)
   }
 
   onPeerClosed(peer: OwnerPeer): void {
@@ -475,7 +371,7 @@ export class Broker implements PeerHost, Http1Host, ClaimsHost, SecureHost, Thre
   }
 
   count(reason: Reason): void {
-    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1)
   }
 
   #onClient(connection: EngineConnection, port: number): void {

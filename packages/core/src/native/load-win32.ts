@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads'
 import koffi from 'koffi'
 import { HTTP_SEND_RESPONSE_FLAG_BUFFER_DATA } from './constants.ts'
 import { NamedPipes } from './named-pipes.ts'
@@ -107,7 +108,7 @@ function loadKernel(): KernelApi {
     GetQueuedCompletionStatusEx: getCompletions as unknown as KernelApi['GetQueuedCompletionStatusEx'],
     waitForCompletions(port, entries, count, pRemoved, onCompletions) {
       const done = (_error: unknown, result: Bool): void => onCompletions(result)
-      getCompletions.async(port, entries, count, pRemoved, INFINITE, 0, done)
+      getCompletions.async(port, entries, count, pRemoved, LONGEST_WAIT_MS, 0, done)
     },
     PostQueuedCompletionStatus: func('PostQueuedCompletionStatus', 'int', HANDLE, U32, PTR, PTR) as () => Bool,
     SetFileCompletionNotificationModes: func(
@@ -136,6 +137,11 @@ function loadKernel(): KernelApi {
 }
 
 const INFINITE = 0xffff_ffff
+/**
+ * Node waits for what its pool does when a thread ends, and a thread that is terminated can't wake it: nothing of it runs any more. So
+ * there a wait ends by itself.
+ */
+const LONGEST_WAIT_MS = isMainThread ? INFINITE : 1000
 
 /** Whether a library has a function. */
 function has(library: string, name: string): boolean {

@@ -65,6 +65,20 @@ export class NativeBackend implements QueueBackend, MemberHome {
     return this.#io?.port.inFlight ?? 0
   }
 
+  /**
+   * The thread ends without having closed its servers, and the process goes on: its prefixes are free again, as those of a process are.
+   * Nothing else can be called afterwards.
+   */
+  abandon(): void {
+    for (const [member, group] of this.#groups) {
+      group.removeAll()
+      // SAFETY: what is under way is aborted; its completions lie in a port that nobody looks at, and its memory is not given back.
+      member.handle.close()
+      group.close()
+    }
+    this.#groups.clear()
+  }
+
   onRevoked(member: QueueMember): void {
     if (this.#members.get(member.prefix.key) === member) this.#members.delete(member.prefix.key)
     this.#incumbents.get(member)?.close()

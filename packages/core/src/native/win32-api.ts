@@ -188,8 +188,8 @@ export interface KernelApi {
     alertable: 0,
   ): Bool
   /**
-   * The same function, waiting on a thread of libuv's pool without limit of time; `onCompletions` is called on the main thread with
-   * what it returned. There is never more than one such call under way for a port.
+   * The same function, waiting on a thread of libuv's pool, without limit of time on the main thread; `onCompletions` is called on the
+   * thread of the caller with what it returned. There is never more than one such call under way for a port.
    */
   waitForCompletions(
     port: Handle,

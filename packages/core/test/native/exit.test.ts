@@ -28,6 +28,18 @@ test.each([
 })
 
 test.each([
+  ['process.exit', 3],
+  ['an exception', 1],
+])('a worker thread with receives outstanding ends by %s, and gives its prefix back', async (way, code) => {
+  const child = spawn(process.execPath, [CHILD, way, 'worker'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const said = text(child.stdout)
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(await said).toBe(
+    `16 receives outstanding\nremoved 3 URLs, closed 1 queues, 1 groups\nthe thread ended with ${code}\n`,
+  )
+})
+
+test.each([
   ['that nothing ends', 'nothing', ''],
   ['whose waiting thread can not be woken', 'process.exit', 'deaf'],
 ])('a process stays %s', async (_, way, mode) => {

@@ -25,6 +25,33 @@ describe.each(NODE_MAJORS)('httpsys on node.exe %i under Wine', (major) => {
     expect(new Set(answers.map(({ localPort }) => localPort)).size).toBe(1)
   })
 
+  test('asks Windows who runs it, what an NTSTATUS is, and whether a text is a security descriptor', async () => {
+    await using site = await WineSite.open(major)
+    const owner = site.start('owners/system.mjs', [
+      '0xc0000120',
+      '0x80000005',
+      '0xc0000241',
+      '0xc000009a',
+      '0xe0000001',
+    ])
+    const { account, codes, refusal, descriptor } = await owner.next('system')
+    expect(account).toMatch(/^[^\\]+\\[^\\]+$/)
+    expect(codes).toEqual([995, 234, 1236, 1450, expect.any(Number)])
+    expect(refusal).toMatch(/EINVAL nonsense: .*security descriptor/)
+    expect(descriptor).toBe('made')
+  })
+
+  test.each(['exit', 'terminate'])('lets a worker thread that serves end by %s', async (way) => {
+    await using site = await WineSite.open(major)
+    const owner = await site.listen('owners/worker.mjs', ['/1/', way])
+    expect((await ask(`${site.base}/1/`)).text).toBe('the thread')
+    owner.tell('end')
+    expect(await owner.next('ended')).toEqual({ kind: 'ended' })
+    if (way === 'exit') expect((await ask(`${site.base}/1/`)).text).toBe('the process')
+    owner.tell('exit')
+    expect(await owner.exit()).toBe(0)
+  })
+
   test('gives a request to the process with the longest prefix, whoever came first', async () => {
     await using site = await WineSite.open(major)
     await site.listen('owners/plain.mjs', ['/2/3/'])

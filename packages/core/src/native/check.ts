@@ -93,7 +93,7 @@ function explain(status: Win32Status, subject: string, account?: () => string | 
         reason: isUrl(subject) ? 'the prefix is not reserved for this user' : 'another user owns the request queue',
         remedy: isUrl(subject)
           ? `Run once, as administrator: ${urlAclCommand(subject, account?.() ?? accountOf(process.env))} (if somebody else has it, which "netsh http show urlacl" tells, choose another prefix)`
-          : 'Run both processes as the same user, or let "httpsys hold" own the queue, with an sddl= that lets this user in.',
+          : 'Run both processes as the same user, both as administrator or neither, or let "httpsys hold" own the queue, with an sddl= that lets this user in.',
       }
     case ERROR_ALREADY_EXISTS:
       return {

@@ -6,6 +6,7 @@ import { QueueController } from '../../src/native/queue-controller.ts'
 import { queueStemOf } from '../../src/native/queue-names.ts'
 import { freePort } from '../support/free-port.ts'
 import { WireClient } from '../support/wire-client.ts'
+import { Driver } from './double/driver.ts'
 import { Machine } from './double/machine.ts'
 import type { DoubleProcess } from './double/process.ts'
 import { HandClock } from './hand-clock.ts'
@@ -84,6 +85,25 @@ test('a prefix can be claimed again while the process that closed it finishes a 
   await next.shutdown()
   await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
 })
+
+test.each(['create', 'attach', 'takeover'] as const)(
+  'what another program has, as IIS does, is refused to %s, with whom to ask, and works once that one has gone',
+  async (mode) => {
+    await using machine = new Machine({ seed: 14 })
+    const port = await freePort()
+    const url = `http://localhost:${port}/1/`
+    const program = new Driver(machine.start(), url, 'DefaultAppPool')
+    const owner = new Owner(machine, 'owner')
+    const error = await owner.listen(port, mode).catch((reason: unknown) => reason as HttpSysError)
+    expect(error).toMatchObject({ code: 'EADDRINUSE', reason: expect.stringContaining('183') })
+    expect((error as HttpSysError).remedy).toContain('netsh http show servicestate')
+    program.close(url)
+    const queue = await owner.listen(port, mode)
+    expect(await ask(port)).toBe('owner')
+    await queue.shutdown()
+    await vi.waitFor(() => expect(owner.backend.inFlight).toBe(0), PATIENCE)
+  },
+)
 
 /** The process that has the URLs. Not to be given to `expect`, which calls `inspect` of what it shows. */
 function holderOf({ registrations, processes }: Machine): DoubleProcess | undefined {

@@ -20,7 +20,7 @@ const DOMAIN = NAME + 2 * NAME_CHARACTERS
 const BLOCK_BYTES = DOMAIN + 2 * NAME_CHARACTERS
 
 /**
- * Who this process runs as, as netsh wants it: `DOMAIN\\name`. Of services the environment does not tell: USERNAME is the machine's there.
+ * Who this process runs as, as netsh wants it: `DOMAIN\name`. Of services the environment does not tell: USERNAME is the machine's there.
  *
  * @returns undefined when Windows does not say
  */

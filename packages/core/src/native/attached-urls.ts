@@ -34,6 +34,7 @@ export class AttachedUrls {
   #timer: NodeJS.Timeout | null = null
   #stopWatching: (() => void) | null = null
   #isStopped = false
+  #isLooking = false
   /** When somebody was last looked for who tells. */
   #lookedAt = -Infinity
 
@@ -70,8 +71,8 @@ export class AttachedUrls {
 
   #onTimer(): void {
     this.#attempt()
-    const isTime = performance.now() >= this.#lookedAt + WATCHED_INTERVAL_MS
-    if (!this.#isStopped && this.#stopWatching === null && isTime) void this.#watch()
+    if (this.#isStopped || this.#isLooking || this.#stopWatching !== null) return
+    if (performance.now() >= this.#lookedAt + WATCHED_INTERVAL_MS) void this.#watch()
   }
 
   #attempt(): void {
@@ -85,7 +86,9 @@ export class AttachedUrls {
 
   async #watch(): Promise<void> {
     this.#lookedAt = performance.now()
+    this.#isLooking = true
     const stopWatching = await watchUrls(this.#home.pipes, queueStemOf(this.#prefix), () => this.#onFree())
+    this.#isLooking = false
     if (this.#isStopped) return stopWatching?.()
     if (stopWatching === null) return
     this.#stopWatching = stopWatching

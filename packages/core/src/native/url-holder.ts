@@ -49,12 +49,12 @@ export class UrlHolder {
 
   /** Nothing is read of what he says: others than this user and administrators may connect as well. */
   #onWatcher(watcher: Duplex): void {
+    // He may have gone already. Unless he is read from, that would not be seen.
+    watcher.on('error', () => {}).resume()
     if (this.#isClosed) return void watcher.end(URLS_FREE)
     if (this.#watchers.size === MAX_WATCHERS) return void watcher.destroy()
     this.#watchers.add(watcher)
-    watcher.on('error', () => {}).once('close', () => this.#watchers.delete(watcher))
-    // Else it would not be seen that he has gone.
-    watcher.resume()
+    watcher.once('close', () => this.#watchers.delete(watcher))
   }
 }
 

@@ -183,3 +183,20 @@ test.each([
     ear!.close()
   },
 )
+
+test('of those who connect to the pipe of the URLs 256 stay, and the prefix is served as before', async () => {
+  await using machine = new Machine({ seed: 13 })
+  const port = await freePort()
+  const queue = await new Owner(machine, 'first').listen(port, 'create')
+  const pipe = `${queueStemOf(queue.prefix)}-urls`
+  const strangers = await Promise.all(Array.from({ length: 300 }, () => machine.pipes.call(pipe)))
+  // Some are reset, which `once` would take for a failure.
+  const gone = Promise.all(
+    strangers.map((stranger) => new Promise((resolve) => void stranger!.resume().once('close', resolve))),
+  )
+  await vi.waitFor(() => expect(machine.processes[0]!.pipes.taken).toBe(256), PATIENCE)
+  expect(await ask(port)).toBe('first')
+  await queue.shutdown()
+  await gone
+  await vi.waitFor(() => expect(machine.inspect()).toEqual([]), PATIENCE)
+})

@@ -53,7 +53,8 @@ export class Program {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
-    rmSync(this.#directory, { recursive: true, force: true })
+    // Its broker may be writing down its last claims.
+    rmSync(this.#directory, { recursive: true, force: true, maxRetries: 10 })
   }
 
   get #hasEnded(): boolean {

@@ -321,6 +321,32 @@ describe.each(engines)('the engine $name', ({ open }) => {
     await rm(directory, { recursive: true })
   })
 
+  test('hears what a process has sent before it went, also when a write finds first that it is gone', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'httpsys-engine-'))
+    const path = join(directory, 's')
+    const recorders: Recorder[] = []
+    const listener = await open().listen({ kind: 'local', path }, (connection) => {
+      recorders.push(new Recorder(connection))
+    })
+    for (let round = 0; round < 3; round++) {
+      const client = connect(path)
+      client.write('hello')
+      await expect.poll(() => recorders.at(round)?.text).toBe('hello')
+      const outcomes: boolean[] = []
+      client.write(', and good-bye')
+      client.destroy()
+      const recorder = recorders[round]!
+      recorder.connection.writeChunks([Buffer.from('to nobody')], (isSent) => outcomes.push(isSent))
+      await expect.poll(() => recorder.text).toBe('hello, and good-bye')
+      await expect.poll(() => recorder.hasEnded || recorder.closes === 1).toBe(true)
+      expect(outcomes).toEqual([false])
+      recorder.connection.destroy()
+      await expect.poll(() => recorder.closes).toBe(1)
+    }
+    await listener.close()
+    await rm(directory, { recursive: true })
+  })
+
   test('calls back what was deferred once, and what that writes leaves after what was written before', async () => {
     class Deferrer extends Recorder {
       override onData(): void {

@@ -16,7 +16,20 @@ export class NetConnection extends SocketConnection {
     const onBytes = (length: number): void => this.handler.onData(READ_BUFFER, 0, length)
     // Before the handle moves.
     const addresses = addressesOf(accepted)
-    super(addresses, withReadBuffer(accepted, onBytes))
+    const socket = withReadBuffer(accepted, onBytes)
+    super(addresses, socket)
+    if (addresses.remoteAddress === '') hearLastWords(socket)
+  }
+}
+
+/** A process may have sent something just before it went: a write that fails, since it is gone, must not keep that from being read. */
+function hearLastWords(socket: Socket): void {
+  const destroy = socket.destroy.bind(socket)
+  socket.destroy = (error?: NodeJS.ErrnoException): Socket => {
+    if (error?.syscall !== 'write') return destroy(error)
+    // All that has come is read between one and the next.
+    setImmediate(() => setImmediate(destroy, error))
+    return socket
   }
 }
 

@@ -277,7 +277,7 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   #onSent(result: number): void {
     this.#isSending = false
     if (result >= 0) this.#queue.onSent(result)
-    else if (result !== -EINTR && result !== -EAGAIN && result !== -ECANCELED) this.destroy()
+    else if (result !== -EINTR && result !== -EAGAIN && result !== -ECANCELED) this.#onSendFailed()
     if (this.#isClosing) return
     if (this.#queue.length > 0) this.#requestSend()
     else if (this.#isEnding) this.#finish()
@@ -285,6 +285,15 @@ export class UringConnection implements EngineConnection, Operator, Sender {
       this.#needsDrain = false
       this.handler.onDrain()
     }
+  }
+
+  /** The other side is gone. A process may have sent its last words just before: they are still to be read. */
+  #onSendFailed(): void {
+    if (!this.#isLocal || this.#isPaused || this.#hasEnded || this.#isClosing) return this.destroy()
+    this.#isEnding = true
+    this.#isEnded = true
+    this.#queue.close()
+    this.#arm()
   }
 
   #onQueued(): void {

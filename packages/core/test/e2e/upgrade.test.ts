@@ -142,6 +142,19 @@ test('with HTTPSYS_SHUTDOWN_TIMEOUT the broker that was replaced closes WebSocke
   again.terminate()
 })
 
+test.skipIf(process.env['HTTPSYS_ENGINE'] === 'net')(
+  'every thread of a broker that is replaced closes its WebSockets with 1012',
+  async () => {
+    await using site = new Site(rolling, { HTTPSYS_SHUTDOWN_TIMEOUT: '500', HTTPSYS_BROKER_THREADS: '3' })
+    await site.listen('/1/')
+    await site.allThreadsRun()
+    const sockets = await Promise.all(Array.from({ length: 30 }, () => chat(site)))
+    const codes = Promise.all(sockets.map(async (socket) => (await once(socket, 'close'))[0] as number))
+    await upgrade(site.directory)
+    expect(new Set(await codes)).toEqual(new Set([1012]))
+  },
+)
+
 test.skipIf(!isRoot).each([[['--shared']], [[]]])(
   'a broker that became another user (httpsys serve %j) is replaced by one of that user, which keeps its ports',
   async (flags) => {

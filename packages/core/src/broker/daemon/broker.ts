@@ -178,10 +178,10 @@ export class Broker
     const clients = [this.#connections, this.#secureEngine.pending]
     await Promise.all([this.#whenEmpty(clients, shutdownTimeout), this.#threads?.leave(shutdownTimeout)])
     // For clients that are still there their owner has gone: WebSockets are closed with 1012.
-    this.#threads?.close()
+    const threadsClosed = this.#threads?.close(LAST_WORD_MS)
     for (const peer of this.#peers) peer.close()
     // A process that is stopped does not close its side, and a client need not close its own.
-    await this.#whenEmpty([this.#peers, this.#connections], LAST_WORD_MS)
+    await Promise.all([this.#whenEmpty([this.#peers, this.#connections], LAST_WORD_MS), threadsClosed])
   }
 
   /** Resolves when all of the sets are empty, or after so many milliseconds, 0 for no limit. */
@@ -206,7 +206,7 @@ export class Broker
     this.#stopClock()
     await this.#local?.close()
     this.#claims.close()
-    this.#threads?.close()
+    void this.#threads?.close(0)
     for (const peer of this.#peers) peer.close()
     await this.#listeners.close()
     for (const connection of this.#connections) connection.shutdown()

@@ -51,6 +51,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   #read = 0
   #isHandling = false
   #isLeaving = false
+  #isClosing = false
 
   static start(port: MessagePort, start: ThreadStart): void {
     const thread = new ClientThread(port, start)
@@ -167,6 +168,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     this.#ofPeers.delete(peer)
     owner?.disconnect()
     if (owner !== undefined) this.#say({ kind: 'owner-lost', key: owner.key, violation: undefined })
+    this.#tellIfClosed()
   }
 
   onPeerDrained(peer: OwnerPeer): void {
@@ -226,9 +228,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
       case 'leave':
         return this.#leave()
       case 'close':
-        for (const peer of this.#ofPeers.keys()) peer.close()
-        for (const connection of this.#connections) connection.shutdown()
-        return
+        return this.#close()
       case 'status':
         return this.#say({ kind: 'answer', question: message.question, answer: this.#status() })
       case 'cache':
@@ -252,6 +252,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   #onClientGone(): void {
     Atomics.sub(this.#start.connections, this.#start.thread, 1)
     if (this.#isLeaving && this.#isEmpty) this.#say({ kind: 'empty' })
+    this.#tellIfClosed()
   }
 
   get #isEmpty(): boolean {
@@ -314,6 +315,20 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     this.#isLeaving = true
     if (this.#isEmpty) return this.#say({ kind: 'empty' })
     for (const connection of this.#connections) connection.leave()
+  }
+
+  /** For clients that are still there their owner has gone: WebSockets are closed with 1012. */
+  #close(): void {
+    for (const peer of this.#ofPeers.keys()) peer.close()
+    for (const connection of this.#connections) connection.shutdown()
+    this.#isClosing = true
+    this.#tellIfClosed()
+  }
+
+  #tellIfClosed(): void {
+    if (!this.#isClosing || !this.#isEmpty || this.#ofPeers.size > 0) return
+    this.#isClosing = false
+    this.#say({ kind: 'closed' })
   }
 
   #status(): ThreadStatus {

@@ -61,6 +61,8 @@ export class ClientThreads implements ClaimsMirror {
   #lastQuestion = 0
   #emptyCount = 0
   #onEmpty = (): void => {}
+  #closedCount = 0
+  #onClosed = (): void => {}
 
   /** @param count - all threads of the broker, the first included */
   constructor(count: number, options: ThreadsOptions) {
@@ -183,9 +185,15 @@ export class ClientThreads implements ClaimsMirror {
     await empty
   }
 
-  /** Cuts owners and clients off. The threads end with the process. */
-  close(): void {
+  /** Cuts owners and clients off; resolves when the last has gone, or after so many milliseconds. The threads end with the process. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#workers.length === 0) return
+    const closed = new Promise<void>((resolve) => {
+      this.#onClosed = resolve
+      setTimeout(resolve, timeoutMs).unref()
+    })
     this.#tell({ kind: 'close' })
+    await closed
   }
 
   /** What each of the other threads has done. */
@@ -244,6 +252,9 @@ export class ClientThreads implements ClaimsMirror {
       }
       case 'empty':
         if (++this.#emptyCount === this.#workers.length) this.#onEmpty()
+        return
+      case 'closed':
+        if (++this.#closedCount === this.#workers.length) this.#onClosed()
         return
       case 'answer': {
         const question = this.#questions.get(message.question)

@@ -68,6 +68,8 @@ export type FromThread =
   | { readonly kind: 'owner-lost'; readonly key: string; readonly violation: string | undefined }
   /** The last client has gone, of a broker that leaves. */
   | { readonly kind: 'empty' }
+  /** The last owner and the last client have gone, of a broker that has closed. */
+  | { readonly kind: 'closed' }
   | { readonly kind: 'answer'; readonly question: number; readonly answer: ThreadStatus | CacheState }
 
 /** A thread's share of what has been done. */

@@ -112,7 +112,7 @@ class QueueHandle implements ListenHandle {
     this.#prefix = prefix
     this.#binding = binding
     this.#reservation = reservation
-    // Counts as a connection until the prefix is free again, so that `'close'` is not emitted before.
+    // Counts as a connection until the prefix is free again and all responses have left, so that `'close'` is not emitted before.
     server._connections++
   }
 
@@ -171,7 +171,9 @@ class QueueHandle implements ListenHandle {
 
   async #shutdown(queue: RequestQueue): Promise<void> {
     await this.#release(queue)
-    this.#binding.release()
+    await this.#binding.release()
+    // Apps end their process in the callback of `close`.
+    await queue.whenSent()
     this.#server._connections--
     this.#server._emitCloseIfDrained()
   }

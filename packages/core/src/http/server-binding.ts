@@ -53,6 +53,7 @@ export class ServerBinding implements ExchangeListener {
   readonly #responseOptions: { highWaterMark: number | undefined; rejectNonStandardBodyWrites: boolean | undefined }
   /** The port is this server's alone, as with node:http: its own settings decide over connections. */
   readonly #isPrivate: boolean
+  #onEmpty = (): void => {}
 
   constructor(server: Server, prefix: UrlPrefix, isPrivate: boolean) {
     this.#server = server as Server & ServerInternals
@@ -73,9 +74,10 @@ export class ServerBinding implements ExchangeListener {
     return this.#sockets.count
   }
 
-  /** No further requests will come. */
-  release(): void {
+  /** No further requests will come; resolves when the last socket has been closed. */
+  async release(): Promise<void> {
     this.#sockets.release()
+    if (this.#sockets.count > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve))
   }
 
   closeIdleConnections(): void {
@@ -304,6 +306,7 @@ export class ServerBinding implements ExchangeListener {
   /** A socket has been closed, by the client, the app or the end of the server. */
   #afterClose(socket: QueueSocket): void {
     this.#sockets.delete(socket)
+    if (this.#sockets.count === 0) this.#onEmpty()
     const response = socket._httpMessage as (ServerResponse & ServerResponseInternals) | null
     const { outgoing } = socket
     socket._httpMessage = null

@@ -11,6 +11,8 @@ export class NativeQueue implements RequestQueue {
   readonly #member: QueueMember
   isRef = true
   #closing: Promise<void> | null = null
+  #openExchanges = 0
+  readonly #onSent: (() => void)[] = []
 
   constructor(member: QueueMember, prefix: UrlPrefix, listener: ExchangeListener) {
     this.#member = member
@@ -26,6 +28,21 @@ export class NativeQueue implements RequestQueue {
   shutdown(): Promise<void> {
     this.#closing ??= this.#member.leave(this)
     return this.#closing
+  }
+
+  /** The last call of an exchange has completed when it is closed: Windows has its bytes. */
+  whenSent(): Promise<void> {
+    if (this.#openExchanges === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onSent.push(resolve))
+  }
+
+  onExchangeOpened(): void {
+    this.#openExchanges++
+  }
+
+  onExchangeClosed(): void {
+    if (--this.#openExchanges > 0) return
+    for (const resolve of this.#onSent.splice(0)) resolve()
   }
 
   get flushCount(): number {

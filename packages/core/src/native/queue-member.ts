@@ -154,6 +154,7 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
     const connection = connections.find(this.handle, block, request.connectionLow, request.connectionHigh)
     const exchange = new NativeExchange(this.#io, this, queue, connection, request)
     this.#openExchanges++
+    queue.onExchangeOpened()
     this.#io.port.hold()
     if (request.hasBody && exchange.refuseLongBody()) return
     queue.listener.onRequest(exchange)
@@ -168,8 +169,9 @@ export class QueueMember implements ReceiveSink, ExchangeHome {
     for (const queue of claims) queue.listener.onQueueLost(queue, error)
   }
 
-  onExchangeClosed(_exchange: NativeExchange): void {
+  onExchangeClosed({ queue }: NativeExchange): void {
     this.#openExchanges--
+    queue.onExchangeClosed()
     this.#io.port.release()
     this.#closeIfDone()
   }

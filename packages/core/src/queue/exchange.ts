@@ -198,6 +198,8 @@ export interface RequestQueue {
    * @param isHeld - requests that come meanwhile wait for the next owner, where the backend can do that
    */
   shutdown(isHeld?: boolean): Promise<void>
+  /** Resolves when what has been sent so far no longer needs this process, which may end then, or is lost. */
+  whenSent(): Promise<void>
   /**
    * Forgets responses that were cached for this queue. Once the promise has resolved no request is answered with one of them, nor
    * with a response to a request that was delivered before the call.

@@ -86,6 +86,10 @@ class MemoryQueue implements RequestQueue {
     return Promise.resolve()
   }
 
+  whenSent(): Promise<void> {
+    return Promise.resolve()
+  }
+
   /** Another queue takes the prefix over. */
   revoke(): void {
     void this.shutdown()

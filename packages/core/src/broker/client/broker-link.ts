@@ -53,6 +53,15 @@ export interface LinkHome {
   onLinkLost(link: BrokerLink): void
 }
 
+/** Those that may have something to send. */
+const openLinks = new Set<BrokerLink>()
+let isWatchingExit = false
+
+/** What an app has sent in the turn in which it ends its process leaves, as it does over a socket of its own. */
+function sendLastWords(): void {
+  for (const link of openLinks) link.writer.flush()
+}
+
 /**
  * A connection to one broker, with the exchanges and the clients' connections that came over it.
  *
@@ -80,6 +89,9 @@ export class BrokerLink implements ExchangeHome {
     this.blocks = blocks
     this.#home = home
     socket.once('close', () => this.#onLost())
+    if (!isWatchingExit) process.once('exit', sendLastWords)
+    isWatchingExit = true
+    openLinks.add(this)
   }
 
   /**
@@ -128,19 +140,36 @@ export class BrokerLink implements ExchangeHome {
     this.#isRef = isRef
     this.#threads?.setRef(isRef)
     if (isRef) this.#socket.ref()
-    else this.#socket.unref()
+    else this.writer.whenDone(this.#unref)
   }
 
-  /** Sends what is left, and closes. */
-  close(): void {
-    this.#threads?.close()
+  /** What was answered has left: nothing else of it may depend on this process. */
+  readonly #unref = (): void => {
+    if (!this.#isRef) this.#socket.unref()
+  }
+
+  /** Resolves when all that was to be sent so far, over any of the broker's threads, has left this process or is lost. */
+  async whenSent(): Promise<void> {
+    await Promise.all([new Promise<void>((resolve) => this.writer.whenDone(resolve)), this.#threads?.whenSent()])
+  }
+
+  /**
+   * Sends what is left, and closes.
+   *
+   * @param sent - resolves when that has been sent, here and over all other threads: to the broker one end is that of all
+   */
+  close(sent = this.whenSent()): void {
+    this.#threads?.close(sent)
     this.#isClosed = true
+    this.setRef(true)
     this.writer.flush()
     this.blocks?.close()
-    if (this.#rings === null) this.#socket.end()
-    else this.#rings.afterSending(() => this.#socket.end())
-    // The other side closes at once; nothing is left that could keep the process waiting for it.
-    this.#socket.unref()
+    // The other side closes at once: only what is left to be sent keeps the process waiting.
+    this.setRef(false)
+    void sent.then(() => {
+      openLinks.delete(this)
+      this.#socket.end()
+    })
   }
 
   /** It is of no use any more. */
@@ -168,7 +197,8 @@ export class BrokerLink implements ExchangeHome {
     // What the broker sent before it ended the socket is still to be read.
     if (!this.#isClosed) this.#rings?.drain()
     this.#rings?.close()
-    if (this.#isClosed) return
+    openLinks.delete(this)
+    if (this.#isClosed) return this.writer.close()
     this.#isClosed = true
     this.writer.close()
     this.blocks?.close()

@@ -7,6 +7,7 @@ export interface QueueHome {
   release(queue: BrokerQueue, isHeld: boolean): Promise<void>
   flush(queue: BrokerQueue, path: string): Promise<void>
   updateRef(): void
+  whenSent(): Promise<void>
 }
 
 /** A claim of this process, live or about to be. */
@@ -42,6 +43,10 @@ export class BrokerQueue implements RequestQueue {
 
   shutdown(isHeld = false): Promise<void> {
     return this.#home.release(this, isHeld)
+  }
+
+  whenSent(): Promise<void> {
+    return this.#home.whenSent()
   }
 
   flushResponseCache(path: string): Promise<void> {

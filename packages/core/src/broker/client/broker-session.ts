@@ -42,6 +42,8 @@ export class BrokerSession implements LinkHome, QueueHome {
   #connecting: Promise<BrokerLink> | null = null
   /** To brokers that have handed their ports over and finish what they have. */
   readonly #leaving = new Set<BrokerLink>()
+  /** Of no use any more, with something still to send. */
+  readonly #closing = new Set<BrokerLink>()
   #nextClaimId = 0
   readonly #queues = new Map<number, BrokerQueue>()
   readonly #claiming = new Map<number, Waiter>()
@@ -126,6 +128,12 @@ export class BrokerSession implements LinkHome, QueueHome {
     let isNeeded = link.isBusy || this.#releasing.has(link) || this.#flushing.length > 0
     for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
     link.setRef(isNeeded)
+  }
+
+  async whenSent(): Promise<void> {
+    const links = [...this.#leaving, ...this.#closing]
+    if (this.#link !== null) links.push(this.#link)
+    await Promise.all(links.map((link) => link.whenSent()))
   }
 
   queueOf(id: number): BrokerQueue | undefined {
@@ -216,11 +224,17 @@ export class BrokerSession implements LinkHome, QueueHome {
     for (const link of this.#leaving) {
       if (link.isBusy) continue
       this.#leaving.delete(link)
-      link.close()
+      this.#close(link)
     }
     if (this.#link === null || this.#link.isBusy) return
-    this.#link.close()
+    this.#close(this.#link)
     this.#link = null
+  }
+
+  #close(link: BrokerLink): void {
+    this.#closing.add(link)
+    void link.whenSent().then(() => this.#closing.delete(link))
+    link.close()
   }
 
   /** The broker finishes what it has, also what its clients ask of a claim that is being given back; its successor has the ports. */

@@ -46,9 +46,13 @@ export class ThreadLinks implements LinkHome {
     for (const link of this.#links) link.setRef(isRef)
   }
 
-  close(): void {
+  async whenSent(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.whenSent()))
+  }
+
+  close(sent: Promise<void>): void {
     this.#isClosed = true
-    for (const link of this.#links) link.close()
+    for (const link of this.#links) link.close(sent)
   }
 
   /** The first connection is lost. */

@@ -35,6 +35,10 @@ export class FrameWriter {
   flushes = 0
   /** Bytes handed to `transmit` and not yet reported done. */
   inFlightBytes = 0
+  /** Bytes reported done so far. */
+  #doneBytes = 0
+  /** Who waits until so many bytes are done, in that order. */
+  #awaited: { readonly bytes: number; readonly callback: () => void }[] = []
 
   #slab: Slab
   #start = 0
@@ -145,6 +149,13 @@ export class FrameWriter {
     else if (!this.#isScheduled && (this.#chunks.length > 0 || this.#end > this.#start)) this.#schedule()
   }
 
+  /** Calls back once all that has been written so far has been handed on, or dropped; at once when nothing waits. */
+  whenDone(callback: () => void): void {
+    const { queuedBytes } = this
+    if (queuedBytes === 0 || this.#isClosed) callback()
+    else this.#awaited.push({ bytes: this.#doneBytes + queuedBytes, callback })
+  }
+
   #schedule(): void {
     this.#isScheduled = true
     this.#defer(this.#flush)
@@ -170,12 +181,14 @@ export class FrameWriter {
     this.#transmit(chunks, () => {
       isSent = true
       this.inFlightBytes -= total
+      this.#doneBytes += total
       for (const used of usedSlabs) recycle(used)
       // Only a slab that nothing else lies in, sent or collected, may start over from its beginning.
       if (slab === this.#slab && this.queuedBytes === 0) {
         this.#start = 0
         this.#end = 0
       }
+      if (this.#awaited.length > 0) this.#callBack(this.#doneBytes)
     })
     if (!isSent && this.#end > SLAB_BYTES / 2) this.#changeSlab(0)
   }
@@ -184,6 +197,12 @@ export class FrameWriter {
   close(): void {
     this.#isClosed = true
     this.#drop()
+    this.#callBack(Infinity)
+  }
+
+  /** Tells those who wait for no more than so many bytes. */
+  #callBack(bytes: number): void {
+    while (this.#awaited.length > 0 && this.#awaited[0]!.bytes <= bytes) this.#awaited.shift()!.callback()
   }
 
   #drop(): void {

@@ -163,17 +163,16 @@ export class BrokerSession implements LinkHome, QueueHome {
   }
 
   onControl(link: BrokerLink, type: number, id: number, payload: string): void {
+    if (type === FRAME_RELEASED) return this.#onReleased(link, id)
+    // What else a broker says that leaves, or has left, is out of date: another has been asked the same.
+    if (link !== this.#link) return
     switch (type) {
       case FRAME_CLAIMED:
         return this.#onClaimed(id, payload)
       case FRAME_REFUSED:
-        return this.#settle(this.#claiming, id, decodeRefused(payload))
-      case FRAME_RELEASED:
-        return this.#onReleased(link, id)
+        return this.#settle(id, decodeRefused(payload))
       case FRAME_FLUSHED:
-        // Those who asked a broker that is lost have been told already.
-        if (link === this.#link) this.#flushing.shift()?.()
-        return
+        return this.#flushing.shift()?.()
       case FRAME_REVOKED:
         return this.#onRevoked(id)
       case FRAME_LEAVING:
@@ -196,12 +195,15 @@ export class BrokerSession implements LinkHome, QueueHome {
   }
 
   /** Claims until the broker answers: one that was just leaving breaks the connection, and the next one is started. */
-  async #claim(queue: BrokerQueue, port?: BoundPort): Promise<void> {
+  async #claim(queue: BrokerQueue, port?: BoundPort, isAgain = false): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#connected()
         const name = port && (await handOver(this.#directory, port))
-        await this.#askFor(await this.#connected(), queue, name)
+        const link = await this.#connected()
+        // Closed meanwhile.
+        if (isAgain && !(queue.isLive && this.#queues.has(queue.id))) return
+        await this.#askFor(link, queue, name)
         return
       } catch (error) {
         if (attempt === MAX_ATTEMPTS || (error as HttpSysError).code !== 'ECONNRESET') throw error
@@ -263,9 +265,7 @@ export class BrokerSession implements LinkHome, QueueHome {
 
   async #reopen(queue: BrokerQueue): Promise<void> {
     try {
-      await this.#claim(queue)
-      // Closed meanwhile, when there was nobody to give it back to.
-      if (!this.#queues.has(queue.id)) this.#link?.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+      await this.#claim(queue, undefined, true)
     } catch (error) {
       if (!this.#queues.delete(queue.id)) return
       queue.listener.onQueueLost(queue, error as Error)
@@ -283,23 +283,25 @@ export class BrokerSession implements LinkHome, QueueHome {
     queue.isLive = true
     // A claim that is made again, after the broker was lost, must come back to the same port.
     if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(port)
-    this.#settle(this.#claiming, id)
+    this.#settle(id)
   }
 
   /** Another process has taken the prefix over; what was begun here goes on. */
   #onRevoked(id: number): void {
     const queue = this.#queues.get(id)
     if (queue === undefined) return
-    this.#queues.delete(id)
-    this.#settle(this.#claiming, id)
+    queue.isLive = false
+    // From a broker that leaves requests may come until it has been told as well, which the listener does by shutting the queue down.
+    if (this.#leaving.size === 0) this.#queues.delete(id)
+    this.#settle(id)
     queue.listener.onQueueRevoked(queue)
     this.updateRef()
     this.#closeIfUnused()
   }
 
-  #settle(waiters: Map<number, Waiter>, id: number, error?: HttpSysError): void {
-    const waiter = waiters.get(id)
-    waiters.delete(id)
+  #settle(id: number, error?: HttpSysError): void {
+    const waiter = this.#claiming.get(id)
+    this.#claiming.delete(id)
     if (error === undefined) waiter?.resolve()
     else waiter?.reject(error)
   }

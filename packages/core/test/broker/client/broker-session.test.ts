@@ -9,23 +9,26 @@ import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { BrokerLink } from '../../../src/broker/client/broker-link.ts'
 import type { LinkHome } from '../../../src/broker/client/broker-link.ts'
 import { BrokerSession } from '../../../src/broker/client/broker-session.ts'
-import { encodeClaimed } from '../../../src/broker/protocol/claims.ts'
+import { encodeClaimed, encodeRefused } from '../../../src/broker/protocol/claims.ts'
 import { encodeText } from '../../../src/broker/protocol/frame-writer.ts'
 import {
+  FRAME_CANCEL,
   FRAME_CLAIM,
   FRAME_CLAIMED,
   FRAME_CONNECTION,
   FRAME_HELLO,
   FRAME_LEAVING,
+  FRAME_REFUSED,
   FRAME_RELEASE,
   FRAME_RELEASED,
   FRAME_REQUEST,
+  FRAME_REVOKED,
   HEADER_BYTES,
   REQUEST_FIXED_BYTES,
 } from '../../../src/broker/protocol/frames.ts'
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
 import { publish } from '../../../src/broker/rendezvous/generations.ts'
-import type { Exchange, ExchangeListener } from '../../../src/queue/exchange.ts'
+import type { Exchange, ExchangeListener, RequestQueue } from '../../../src/queue/exchange.ts'
 import { encodeFrame, frameRecorder } from '../../support/frames.ts'
 
 /** Speaks as a broker does, as far as the test says. */
@@ -63,6 +66,19 @@ class StandIn implements AsyncDisposable {
     return broker
   }
 
+  send(index: number, ...frames: Buffer[]): void {
+    this.#sockets[index]!.write(Buffer.concat(frames))
+  }
+
+  /** Resolves when the other side has done what the frames before say. */
+  async settle(index: number): Promise<void> {
+    const heard = this.heard[index]!
+    const answered = heard.filter((type) => type === FRAME_CANCEL).length + 1
+    // For a claim that does not exist.
+    this.send(index, ...requestFor(99))
+    await expect.poll(() => heard.filter((type) => type === FRAME_CANCEL).length).toBe(answered)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
@@ -74,6 +90,13 @@ const HELLO = encodeText(FRAME_HELLO, 0, encodeHello(process.pid))
 
 function frame(type: number, id: number, payload: string | Buffer): Buffer {
   return encodeFrame({ type, flags: 0, aux: 0, id, payload: Buffer.from(payload as string) })
+}
+
+/** A request for a claim, over a connection that is announced with it. */
+function requestFor(claim: number): Buffer[] {
+  const payload = Buffer.alloc(REQUEST_FIXED_BYTES - HEADER_BYTES)
+  payload.writeUInt32LE(claim, 4)
+  return [frame(FRAME_CONNECTION, 0, '1024 80 127.0.0.1 127.0.0.1'), frame(FRAME_REQUEST, 0, payload)]
 }
 
 test('a batch that comes in one piece with HELLO ends, too', async () => {
@@ -139,4 +162,98 @@ test('a claim that is given back is not over, nor made again, when the broker le
   sayReleased()
   await over
   expect(broker.heard.flat().filter((type) => type === FRAME_CLAIM)).toHaveLength(1)
+})
+
+/** A claim at a broker that leaves, connection 0, and what its process is told from there on; the successor's connection is 1. */
+async function leftBehind(broker: StandIn): Promise<{ queue: RequestQueue; calls: string[] }> {
+  const calls: string[] = []
+  const listener: Partial<ExchangeListener> = {
+    onRequest: () => void calls.push('request'),
+    onLost() {},
+    onConnectionClosed() {},
+    onQueueLost: () => void calls.push('lost'),
+    onQueueRevoked: () => {
+      calls.push('revoked')
+      void queue.shutdown().then(() => calls.push('shut down'))
+    },
+  }
+  const session = new BrokerSession(broker.directory)
+  const queue = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener as ExchangeListener)
+  broker.send(0, frame(FRAME_LEAVING, 0, ''))
+  return { queue, calls }
+}
+
+const GRANTED = encodeClaimed({ address: '127.0.0.1', family: 'IPv4', port: 1024, epoch: 1 })
+
+/** What every broker does: the others of its frames the tests send. */
+function greetAndGrant(socket: Socket, type: number, id: number): void {
+  if (type === FRAME_HELLO) socket.write(HELLO)
+  if (type === FRAME_CLAIM) socket.write(frame(FRAME_CLAIMED, id, GRANTED))
+}
+
+test.each([
+  { first: 'broker that leaves', last: 'successor', order: [0, 1] },
+  { first: 'successor', last: 'broker that leaves', order: [1, 0] },
+])('a claim that the $first has let go of still gets what comes from the $last', async ({ order: [first, last] }) => {
+  await using broker = await StandIn.start(greetAndGrant)
+  const { queue, calls } = await leftBehind(broker)
+  await expect.poll(() => broker.heard.at(1)).toContain(FRAME_CLAIM)
+  await broker.settle(1)
+  void queue.shutdown().then(() => calls.push('shut down'))
+  for (const index of [0, 1]) await expect.poll(() => broker.heard[index]).toContain(FRAME_RELEASE)
+  broker.send(first!, frame(FRAME_RELEASED, 0, ''))
+  await broker.settle(first!)
+  broker.send(last!, ...requestFor(0), frame(FRAME_RELEASED, 0, ''))
+  await expect.poll(() => calls).toEqual(['request', 'shut down'])
+})
+
+test('a claim that is given back before the successor answers is not made again, and gets what still comes', async () => {
+  await using broker = await StandIn.start((socket, type, id, index) => {
+    if (index === 0) greetAndGrant(socket, type, id)
+  })
+  const { queue, calls } = await leftBehind(broker)
+  await expect.poll(() => broker.heard.at(1)).toEqual([FRAME_HELLO])
+  void queue.shutdown().then(() => calls.push('shut down'))
+  await expect.poll(() => broker.heard[0]).toContain(FRAME_RELEASE)
+  broker.send(0, ...requestFor(0), frame(FRAME_RELEASED, 0, ''))
+  await expect.poll(() => calls).toEqual(['request', 'shut down'])
+  broker.send(1, HELLO)
+  await broker.settle(1)
+  expect(broker.heard[1]).not.toContain(FRAME_CLAIM)
+})
+
+test('a claim that is taken over at the successor still gets what comes from the broker that leaves', async () => {
+  await using broker = await StandIn.start(greetAndGrant)
+  const { calls } = await leftBehind(broker)
+  await expect.poll(() => broker.heard.at(1)).toContain(FRAME_CLAIM)
+  broker.send(1, frame(FRAME_REVOKED, 0, ''))
+  for (const index of [0, 1]) await expect.poll(() => broker.heard[index]).toContain(FRAME_RELEASE)
+  broker.send(1, frame(FRAME_RELEASED, 0, ''))
+  await broker.settle(1)
+  broker.send(0, ...requestFor(0), frame(FRAME_RELEASED, 0, ''))
+  await expect.poll(() => calls).toEqual(['revoked', 'request', 'shut down'])
+})
+
+test('that a broker which leaves has granted the claim does not count for its successor', async () => {
+  await using broker = await StandIn.start((socket, type, id, index) => {
+    if (index === 0 || type === FRAME_HELLO) greetAndGrant(socket, type, id)
+  })
+  const { calls } = await leftBehind(broker)
+  await expect.poll(() => broker.heard.at(1)).toContain(FRAME_CLAIM)
+  // One of its threads says so late.
+  broker.send(0, frame(FRAME_CLAIMED, 0, GRANTED))
+  await broker.settle(0)
+  broker.send(1, frame(FRAME_REFUSED, 0, encodeRefused(new Error('the prefix is taken'))))
+  await expect.poll(() => calls).toEqual(['lost'])
+})
+
+test('a claim that a broker which leaves has taken away late stays at its successor', async () => {
+  await using broker = await StandIn.start(greetAndGrant)
+  const { queue, calls } = await leftBehind(broker)
+  await expect.poll(() => broker.heard.at(1)).toContain(FRAME_CLAIM)
+  broker.send(0, frame(FRAME_REVOKED, 0, ''))
+  await broker.settle(0)
+  broker.send(1, ...requestFor(0))
+  await expect.poll(() => calls).toEqual(['request'])
+  void queue.shutdown()
 })

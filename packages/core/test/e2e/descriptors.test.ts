@@ -9,7 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { RawOwner } from '../support/raw-owner.ts'
 import { Owner } from './processes.ts'
 import { Program, freePort } from './programs.ts'
 
@@ -26,6 +28,7 @@ let port: number
 let broker: Program
 let owners: Owner[]
 let sockets: Socket[]
+let opened: RawOwner[]
 
 async function httpsys(...args: string[]): Promise<string> {
   return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout
@@ -48,6 +51,7 @@ beforeEach(async () => {
   env = { ...process.env, HTTPSYS_RUNTIME_DIR: directory, HTTPSYS_BASE: `http://localhost:${port}` }
   owners = []
   sockets = []
+  opened = []
   if (!isLinux) return
   // Both limits: Node raises the soft one to the hard one.
   broker = new Program(['-c', `ulimit -n ${DESCRIPTORS}; exec ${process.execPath} ${cli} serve`], env, 'sh')
@@ -56,6 +60,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   for (const socket of sockets) socket.destroy()
+  for (const owner of opened) owner.die()
   for (const owner of owners) await owner.kill()
   if (isLinux) await broker.end('SIGKILL')
   rmSync(directory, { recursive: true, force: true })
@@ -126,6 +131,35 @@ test.skipIf(!isLinux)('owners’ sockets take no more than their share', async (
   await own('/2/')
   await get(client, '/2/x')
 })
+
+test.skipIf(!isLinux || process.env['HTTPSYS_ENGINE'] === 'net')(
+  'an owner that is let in gets a connection to every thread, and one for which there is no room for these is told at once',
+  async () => {
+    await broker.end('SIGKILL')
+    await owners.pop()!.kill()
+    const threads = { ...env, HTTPSYS_BROKER_THREADS: '3' }
+    broker = new Program(['-c', `ulimit -n ${DESCRIPTORS}; exec ${process.execPath} ${cli} serve`], threads, 'sh')
+    await expect.poll(status).not.toBeNull()
+    const socket = (await currentSocketPath(directory))!
+    // Three connections each, of forty.
+    for (let count = 0; count < 13; count++) {
+      const first = await RawOwner.open(socket)
+      opened.push(first)
+      for (const thread of [1, 2]) opened.push(await RawOwner.open(socket, 'sockets', { ...first.threads!, thread }))
+    }
+    await expect(RawOwner.open(socket)).rejects.toThrow('closed the connection')
+    opened.pop()!.die()
+    // Its other connections end with it, and make room.
+    await expect
+      .poll(() =>
+        RawOwner.open(socket).then(
+          (owner) => opened.push(owner) > 0,
+          () => false,
+        ),
+      )
+      .toBe(true)
+  },
+)
 
 /** node:net tries again and again to accept, and can't be told to wait (ADR 14). */
 const canWait = process.env['HTTPSYS_ENGINE'] !== 'net'

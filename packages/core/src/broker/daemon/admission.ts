@@ -45,14 +45,23 @@ export class Admission {
     return clients < this.#maxClients && clients + peers < this.#room
   }
 
-  /** Lets an owner process in, or not; those that were let in {@link Admission.leave}. */
-  enter({ peers }: Occupancy, credentials: PeerCredentials | undefined): boolean {
-    if (peers >= this.#maxPeers) return false
+  /**
+   * Lets an owner process in, or not; those that were let in {@link Admission.leave}.
+   *
+   * @param isAwaited - it may be an owner's connection to another thread, which has its place
+   */
+  enter({ peers }: Occupancy, credentials: PeerCredentials | undefined, isAwaited = false): boolean {
+    if (peers >= this.#maxPeers && !isAwaited) return false
     if (credentials === undefined || isAdministrator(credentials)) return true
     const before = this.#ofUsers.get(credentials.uid) ?? 0
-    if (before >= Math.max(1, this.#maxPeers * USER_SHARE)) return false
+    if (before >= Math.max(1, this.#maxPeers * USER_SHARE) && !isAwaited) return false
     this.#ofUsers.set(credentials.uid, before + 1)
     return true
+  }
+
+  /** Whether an owner that has been let in may have so many connections besides. */
+  mayHaveMore({ peers }: Occupancy, connections: number): boolean {
+    return peers + connections <= this.#maxPeers
   }
 
   /** A process that was let in has gone. */

@@ -232,13 +232,19 @@ export class Broker
     return this.#admission.mayConnect(this.#occupancy)
   }
 
-  /** Each owner has a connection to each thread. */
   get #occupancy(): Occupancy {
     const threads = this.#threads
-    return {
-      clients: this.connectionCount + (threads?.connectionCount ?? 0),
-      peers: this.#peers.size * (threads?.count ?? 1),
-    }
+    const clients = this.connectionCount
+    if (threads === null) return { clients, peers: this.#peers.size }
+    // Each owner has a connection to each thread, or is about to.
+    const peers = this.#peers.size + threads.ownerCount * (threads.count - 1)
+    return { clients: clients + threads.connectionCount, peers }
+  }
+
+  /** Whether a process that connects may be an owner on its way to another thread: there are not yet as many as are expected. */
+  get #isLinkAwaited(): boolean {
+    const threads = this.#threads
+    return threads !== null && this.#peers.size - threads.ownerCount < threads.awaitedLinks
   }
 
   misdirection(connection: ConnectionFacts): ((host: string | undefined) => boolean) | undefined {
@@ -323,7 +329,12 @@ export class Broker
   refresh(): void {}
 
   onOpen(peer: OwnerPeer): ThreadTicket | undefined {
-    return this.#threads?.onOwner(peer)
+    const threads = this.#threads
+    if (threads === null) return undefined
+    if (this.#admission.mayHaveMore(this.#occupancy, threads.count - 1)) return threads.onOwner(peer)
+    this.count('Peers_Refused')
+    peer.cut()
+    return undefined
   }
 
   onTicket(peer: OwnerPeer, ticket: ThreadTicket, flags: number, connection: EngineConnection): void {
@@ -361,7 +372,7 @@ export class Broker
   #onPeer(connection: EngineConnection): void {
     const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
-    if (!this.#admission.enter(this.#occupancy, peer.credentials)) {
+    if (!this.#admission.enter(this.#occupancy, peer.credentials, this.#isLinkAwaited)) {
       this.count('Peers_Refused')
       connection.handler = REFUSED
       return connection.destroy()

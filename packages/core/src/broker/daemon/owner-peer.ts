@@ -60,7 +60,7 @@ import { SlotTable } from './slot-table.ts'
 
 /** What a peer asks of the broker; the rest goes straight between the peer and its exchanges. */
 export interface PeerHost {
-  /** It has said HELLO, and may claim; returns what it needs to connect to the other threads. */
+  /** It has said HELLO, and may claim, unless it is cut; returns what it needs to connect to the other threads. */
   onOpen(peer: OwnerPeer): ThreadTicket | undefined
   /** The connection is for another thread; all that came over it is HELLO, with these flags. */
   onTicket(peer: OwnerPeer, ticket: ThreadTicket, flags: number, connection: EngineConnection): void
@@ -139,6 +139,10 @@ export class OwnerPeer implements EngineConnectionHandler {
     }
     this.writer = new FrameWriter(transmit, (flush) => connection.defer(flush))
     this.#reader = new FrameReader(this.#onFrame)
+  }
+
+  get #isGone(): boolean {
+    return this.state === 'closed'
   }
 
   /** It reads too slowly, or not at all. */
@@ -334,7 +338,8 @@ export class OwnerPeer implements EngineConnectionHandler {
     const { pid, ticket } = hello
     if (ticket === undefined) {
       this.pid = pid
-      this.greet(pid, flags, this.#host.onOpen(this))
+      const threads = this.#host.onOpen(this)
+      if (!this.#isGone) this.greet(pid, flags, threads)
     } else {
       this.state = 'closed'
       this.#host.onTicket(this, ticket, flags, this.#connection)

@@ -42,5 +42,14 @@ describe('owner processes', () => {
     const administrators = Array.from({ length: 40 }, () => enter(0))
     expect(administrators.filter(Boolean)).toHaveLength(29)
     expect(admission.enter({ clients: 0, peers }, undefined)).toBe(false)
+    for (const credentials of [stranger(65_001), stranger(0), undefined]) {
+      expect(admission.enter({ clients: 0, peers }, credentials, true)).toBe(true)
+    }
+  })
+
+  test('may have connections to other threads as far as these fit in, too', () => {
+    const admission = new Admission(0, 160)
+    expect(admission.mayHaveMore({ clients: 0, peers: 38 }, 2)).toBe(true)
+    expect(admission.mayHaveMore({ clients: 0, peers: 39 }, 2)).toBe(false)
   })
 })

@@ -57,6 +57,8 @@ export class ClientThreads implements ClaimsMirror {
   #lastQueue = 0
   readonly #keys = new Map<OwnerPeer, string>()
   readonly #peers = new Map<string, OwnerPeer>()
+  /** By key: connections to other threads that the owner has still to make. */
+  readonly #awaited = new Map<string, number>()
   readonly #questions = new Map<number, Question>()
   #lastQuestion = 0
   #emptyCount = 0
@@ -87,6 +89,18 @@ export class ClientThreads implements ClaimsMirror {
     return this.connections.reduce((sum, count) => sum + count, 0)
   }
 
+  /** Processes that have said HELLO. */
+  get ownerCount(): number {
+    return this.#peers.size
+  }
+
+  /** Connections to other threads that they have still to make. */
+  get awaitedLinks(): number {
+    let sum = 0
+    for (const count of this.#awaited.values()) sum += count
+    return sum
+  }
+
   /** Gives each client that has just connected to the thread that has fewest. */
   divertTo(isSecure: boolean): Divert {
     return (descriptor, port) => {
@@ -104,6 +118,7 @@ export class ClientThreads implements ClaimsMirror {
     const key = randomBytes(16).toString('hex')
     this.#keys.set(peer, key)
     this.#peers.set(key, peer)
+    this.#awaited.set(key, this.count - 1)
     this.#tell({ kind: 'owner', key, pid: peer.pid })
     return { key, thread: this.count }
   }
@@ -111,6 +126,9 @@ export class ClientThreads implements ClaimsMirror {
   /** It does so; the descriptor is the thread's from now on. */
   onLink({ key, thread }: ThreadTicket, flags: number, descriptor: number): void {
     if (!this.#peers.has(key) || thread < 1 || thread >= this.count) return closeSync(descriptor)
+    const awaited = (this.#awaited.get(key) ?? 0) - 1
+    if (awaited > 0) this.#awaited.set(key, awaited)
+    else this.#awaited.delete(key)
     this.#post(thread, { kind: 'link', key, descriptor, flags })
   }
 
@@ -120,6 +138,7 @@ export class ClientThreads implements ClaimsMirror {
     if (key === undefined) return
     this.#keys.delete(peer)
     this.#peers.delete(key)
+    this.#awaited.delete(key)
     this.#tell({ kind: 'owner-gone', key, isCut })
   }
 

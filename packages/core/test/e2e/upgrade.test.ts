@@ -42,9 +42,18 @@ function listeningSockets(pid: number): string[] {
       .map((fields) => fields[9]!),
   )
   return readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
-    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`))?.[1]
+    const inode = /^socket:\[(\d+)\]$/.exec(targetOf(`/proc/${pid}/fd/${name}`))?.[1]
     return inode !== undefined && listening.includes(inode) ? [inode] : []
   })
+}
+
+/** What a descriptor is of; '' for one that has been closed since it was listed. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link)
+  } catch {
+    return ''
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -28,6 +28,17 @@ const PREFIX = {
   HTTPSYS_HOLD_FOR: '60000',
 }
 
+/** Of a prefix whose broker has the defaults, from the environment of its owner. */
+const OWN = {
+  HTTPSYS_HEADER_WAIT_TIMEOUT: '1000',
+  HTTPSYS_IDLE_CONNECTION_TIMEOUT: '1000',
+  HTTPSYS_MAX_FIELD_LENGTH: '200',
+  HTTPSYS_MAX_REQUEST_BYTES: '2000',
+  HTTPSYS_URL_SEGMENT_MAX_LENGTH: '20',
+  HTTPSYS_URL_SEGMENT_MAX_COUNT: '5',
+  HTTPSYS_MAX_BODY_SIZE: '1000',
+}
+
 interface Request {
   readonly path: string
   readonly fields?: Readonly<Record<string, string>>
@@ -103,12 +114,15 @@ class LimitedSite extends Site {
   readonly ports = { http: 0, https: 0 }
   readonly apps: Owner[] = []
 
-  /** @param broker - variables of the process that starts the broker; the others do not have them */
-  async open(broker: NodeJS.ProcessEnv): Promise<void> {
+  /**
+   * @param broker - variables of the process that starts the broker; the others do not have them
+   * @param prefix - of the owners of `/app/`
+   */
+  async open(broker: NodeJS.ProcessEnv, prefix: NodeJS.ProcessEnv = PREFIX): Promise<void> {
     for (const scheme of ['http', 'https'] as const) {
       const first = this.start(`${scheme}://localhost:0/one/`, 'create', { ...broker, HTTPSYS_MAX_CONNECTIONS: '1' })
       this.ports[scheme] = (await first.next('listening'))['port'] as number
-      const app = this.start(`${scheme}://localhost:${this.ports[scheme]}/app/`, 'create', PREFIX)
+      const app = this.start(`${scheme}://localhost:${this.ports[scheme]}/app/`, 'create', prefix)
       await app.next('listening')
       this.apps.push(app)
     }
@@ -253,6 +267,40 @@ for (const [run, env, isHad] of runs) {
       expect(await site.count('QueueFull')).toBe(3)
       expect(await site.count('Timer_ReqQueue')).toBe(3)
     })
+  })
+
+  test.skipIf(!isHad)(`the environment of an owner limits what comes to its prefix alone, ${run}`, async () => {
+    await using site = new LimitedSite(undefined, { ...env, HTTPSYS_HOLD_FOR: '0' })
+    vi.stubEnv('HTTPSYS_RUNTIME_DIR', site.directory)
+    await site.open({}, OWN)
+    // Whatever the broker itself lets pass.
+    const requestLine: Request = { path: `/app${`/${'x'.repeat(250)}`.repeat(10)}` }
+    for (const [, open] of wires) {
+      for (const [what, asked, status, reason] of TOO_LARGE) {
+        const request = what === 'a request line' ? requestLine : asked
+        await using wire = await open(site)
+        const answer = await wire.ask(request)
+        expect(answer).toEqual({ status, text: expect.stringMatching(new RegExp(`^${reason}: `)) as string })
+        if (request.body !== undefined) continue
+        await using other = await open(site)
+        expect((await other.ask({ ...request, path: request.path.replace('/app', '/one') })).status).toBe(200)
+      }
+    }
+    const open = async (path: string): Promise<RawClient> => {
+      const client = await RawClient.open(site.ports.http)
+      client.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await client.until('owner ')
+      return client
+    }
+    using other = await open('/one/x')
+    using idle = await open('/app/x')
+    using slow = await open('/app/x')
+    slow.write('GET /')
+    other.write('GET /')
+    await Promise.all([idle.untilEnd(), slow.untilEnd()])
+    expect([await site.count('Timer_ConnectionIdle'), await site.count('Timer_HeaderWait')]).toEqual([1, 1])
+    expect(other.isEnded).toBe(false)
+    vi.unstubAllEnvs()
   })
 
   test.skipIf(!isHad)(`a connection more than the whole broker may have is closed at once, ${run}`, async () => {

@@ -27,6 +27,11 @@ afterAll(async () => {
   await fixture.close()
 })
 
+/** How often the broker has given a reason. */
+function count(reason: string): number {
+  return fixture.broker.status().reasons[reason] ?? 0
+}
+
 const GOOD = 'GET /2/good HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
 describe('a request that can be told from the next one is answered and the connection goes on', () => {
@@ -47,9 +52,11 @@ describe('a request that can be told from the next one is answered and the conne
       'NotFound',
     ],
   ])('%s', async (_what, bytes, status, reason) => {
+    const before = count(reason)
     using client = await RawClient.open(port)
     client.write(bytes + GOOD)
     const text = await client.until('fine')
+    expect(count(reason)).toBe(before + 1)
     expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(text).toContain(`${reason}: `)
     expect(text.match(/^HTTP\/1\.1 \d/gm)).toHaveLength(2)
@@ -58,32 +65,56 @@ describe('a request that can be told from the next one is answered and the conne
 
 describe('a request whose end is in doubt is refused, and nothing behind it is read', () => {
   test.each([
-    ['garbage', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400],
-    ['a line that ends in LF alone', 'GET /2/ HTTP/1.1\nHost: localhost\n\n', 400],
-    ['a folded field', 'GET /2/ HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n', 400],
-    ['white space before a colon', 'GET /2/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n', 400],
-    ['no Host', 'GET /2/ HTTP/1.1\r\n\r\n', 400],
-    ['two Hosts', 'GET /2/ HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n', 400],
-    ['two lengths', 'POST /2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na', 400],
+    ['garbage', '\x16\x03\x01\x02\x00\x01\x00\r\n\r\n', 400, 'Verb'],
+    ['a line that ends in LF alone', 'GET /2/ HTTP/1.1\nHost: localhost\n\n', 400, 'Invalid_CR/LF'],
+    ['a folded field', 'GET /2/ HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n', 400, 'Header'],
+    [
+      'white space before a colon',
+      'GET /2/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding : chunked\r\n\r\n',
+      400,
+      'Header',
+    ],
+    ['no Host', 'GET /2/ HTTP/1.1\r\n\r\n', 400, 'Hostname'],
+    ['two Hosts', 'GET /2/ HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n', 400, 'Hostname'],
+    [
+      'two lengths',
+      'POST /2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na',
+      400,
+      'Number',
+    ],
     [
       'length and chunked coding',
       'POST /2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       400,
+      'BadRequest',
     ],
-    ['a signed length', 'POST /2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na', 400],
-    ['an unknown coding', 'POST /2/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n', 501],
-    ['HTTP/2.0', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
-    ['HTTP/1.2', 'GET /2/ HTTP/1.2\r\nHost: localhost\r\n\r\n', 505],
-    ['HTTP/0.9', 'GET /2/\r\n\r\n', 400],
-    ['CONNECT', 'CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n', 501],
-    ['a head over 16 KiB', `GET /2/ HTTP/1.1\r\nHost: localhost\r\nA: ${'a'.repeat(16_384)}\r\n\r\n`, 431],
-    ['a URL over 16 KiB', `GET /2/${'a'.repeat(16_384)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 414],
-  ])('%s', async (_what, bytes, status) => {
+    ['a signed length', 'POST /2/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na', 400, 'Number'],
+    [
+      'an unknown coding',
+      'POST /2/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+      501,
+      'N/I',
+    ],
+    ['HTTP/2.0', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, 'Version_N/S'],
+    ['HTTP/1.2', 'GET /2/ HTTP/1.2\r\nHost: localhost\r\n\r\n', 505, 'Version_N/S'],
+    ['HTTP/0.9', 'GET /2/\r\n\r\n', 400, 'URL'],
+    ['CONNECT', 'CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n', 501, 'N/I'],
+    [
+      'a head over 16 KiB',
+      `GET /2/ HTTP/1.1\r\nHost: localhost\r\nA: ${'a'.repeat(16_384)}\r\n\r\n`,
+      431,
+      'RequestLength',
+    ],
+    ['a URL over 16 KiB', `GET /2/${'a'.repeat(16_384)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 414, 'URL_Length'],
+  ])('%s', async (_what, bytes, status, reason) => {
     seen.length = 0
+    const before = count(reason)
     using client = await RawClient.open(port)
     client.write(bytes + GOOD)
     const text = await client.untilEnd()
     expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(text).toContain(`${reason}: `)
+    expect(count(reason)).toBe(before + 1)
     expect(text).toMatch(/\r\nConnection: close\r\n/)
     expect(text.match(/^HTTP\/1\.1 \d/gm)).toHaveLength(1)
     expect(seen).toEqual([])
@@ -93,7 +124,7 @@ describe('a request whose end is in doubt is refused, and nothing behind it is r
     using client = await RawClient.open(port)
     client.write('POST /2/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n' + GOOD)
     const text = await client.untilEnd()
-    expect(text).toMatch(/^HTTP\/1\.1 400 /)
+    expect(text).toMatch(/^HTTP\/1\.1 400 .*BadRequest: /s)
     expect(text).not.toContain('fine')
   })
 })

@@ -260,6 +260,24 @@ test('what is no TLS is refused and counted, and the next client is served', asy
   await closeServer(server)
 })
 
+test('a port whose certificate has been taken away lets nobody in, and counts it', async () => {
+  await using fixture = await startBroker()
+  certifyEverywhere(fixture.directory)
+  const server = createServer()
+  const port = await listenSecurely(server, '/2/')
+  writeSslCertificates(fixture.directory, [])
+  const refused = async (): Promise<number> => {
+    const socket = connectTcp(port, '127.0.0.1')
+    await once(socket, 'connect')
+    // One that came before the broker has looked is in the middle of a handshake.
+    socket.end()
+    await once(socket.resume(), 'close')
+    return fixture.broker.status().reasons['No_Certificate'] ?? 0
+  }
+  await expect.poll(refused).toBeGreaterThan(0)
+  await closeServer(server)
+})
+
 test('clients that begin a handshake count as connections', async () => {
   await using fixture = await startBroker({ limits: { maxServerConnections: 1 } })
   certifyEverywhere(fixture.directory)

@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { Owner, Site } from './processes.ts'
 import { Program, freePort } from './programs.ts'
 
@@ -142,14 +143,41 @@ test('with HTTPSYS_SHUTDOWN_TIMEOUT the broker that was replaced closes WebSocke
   await using site = new Site(rolling, { HTTPSYS_SHUTDOWN_TIMEOUT: '500' })
   await site.listen('/1/')
   const socket = await chat(site)
+  const closed = once(socket, 'close')
   const successor = await upgrade(site.directory)
-  expect(await echo(socket, 'still here')).toMatch(/still here$/)
-  expect((await once(socket, 'close'))[0]).toBe(1012)
+  expect((await closed)[0]).toBe(1012)
   await expect.poll(() => site.brokers()).toEqual([successor])
   const again = await chat(site)
   expect(await echo(again, 'back')).toMatch(/back$/)
   again.terminate()
 })
+
+test.skipIf(process.env['HTTPSYS_ENGINE'] === 'net')(
+  'a broker that was replaced stays for the clients of every thread, also when the owners have gone',
+  async () => {
+    await using site = new Site(plain, { HTTPSYS_BROKER_THREADS: '3' })
+    const owner = await site.listen('/1/')
+    await site.allThreadsRun()
+    const before = (await site.status()).queues[0]!.requests
+    let first: RawClient | undefined
+    const clients: RawClient[] = []
+    for (let count = 1; count <= 3; count++) {
+      const client = await RawClient.open(site.port)
+      client.write('GET /1/hold HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await expect.poll(async () => (await site.status()).queues[0]!.requests).toBe(before + count)
+      clients.push(client)
+      if ((await site.status()).threads[0]!.connections === 1 && first === undefined) first = clients.pop()
+    }
+    // Without a client the first thread has nothing left to do.
+    first![Symbol.dispose]()
+    expect(clients).toHaveLength(2)
+    await upgrade(site.directory)
+    await owner.kill()
+    // The successor has the prefix: nobody comes here any more.
+    for (const client of clients) expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 503 /)
+    for (const client of clients) client[Symbol.dispose]()
+  },
+)
 
 test.skipIf(process.env['HTTPSYS_ENGINE'] === 'net')(
   'every thread of a broker that is replaced closes its WebSockets with 1012',

@@ -195,6 +195,8 @@ export class ClientThreads implements ClaimsMirror {
   /** Finishes what is under way and lets go of the clients; resolves when the last has gone, or after so many milliseconds, 0 for no limit. */
   async leave(timeoutMs: number): Promise<void> {
     if (this.#workers.length === 0) return
+    // Their clients may be the last thing that this process is there for.
+    for (const worker of this.#workers) worker.ref()
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
       if (timeoutMs > 0) setTimeout(resolve, timeoutMs)
@@ -209,7 +211,7 @@ export class ClientThreads implements ClaimsMirror {
     if (this.#workers.length === 0) return
     const closed = new Promise<void>((resolve) => {
       this.#onClosed = resolve
-      setTimeout(resolve, timeoutMs).unref()
+      setTimeout(resolve, timeoutMs)
     })
     this.#tell({ kind: 'close' })
     await closed

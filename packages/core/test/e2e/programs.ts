@@ -21,7 +21,7 @@ export class Program {
   }
 
   async ready(): Promise<void> {
-    await expect.poll(() => this.output || this.child.exitCode, { timeout: 10_000, interval: 10 }).toMatch(/ready/)
+    await expect.poll(() => this.output || this.child.exitCode, { timeout: 60_000, interval: 10 }).toMatch(/ready/)
   }
 
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {

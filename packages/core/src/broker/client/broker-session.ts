@@ -83,6 +83,8 @@ export class BrokerSession implements LinkHome, QueueHome {
     const links = this.#link === null ? [...this.#leaving] : [...this.#leaving, this.#link]
     await Promise.all(links.map((link) => this.#releaseAt(link, queue, isHeld)))
     this.#queues.delete(queue.id)
+    // Whoever was just making the claim again.
+    this.#settle(queue.id)
     this.updateRef()
     this.#closeIfUnused()
   }

@@ -66,6 +66,8 @@ export class Claims {
   readonly #privatePorts = new PrivatePorts()
   /** Those whose owners do not listen any more, and have still connections there. */
   readonly #drainingPorts = new Set<PrivatePort>()
+  /** What owners have asked for, have not given back, and do not have yet: their numbers of the claims. */
+  readonly #asked = new WeakMap<OwnerPeer, Set<number>>()
   readonly #ofPeers = new Map<OwnerPeer, Map<number, OwnerClaim>>()
   /** Of ports whose sockets came from processes of other users: these users. */
   readonly #makers = new Map<number, number>()
@@ -159,10 +161,19 @@ export class Claims {
   /**
    * Registers what the payload of a CLAIM frame asks for.
    *
-   * @returns null when a later claim has taken the prefix over meanwhile; the peer has been told
+   * @returns null when the peer has given it back meanwhile, or a later claim has taken the prefix over; the peer has been told
    * @throws HttpSysError `EADDRINUSE`, `EACCES`, `EINVAL`, `ENOTSUP`
    */
   async claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
+    const asked = this.#askedBy(peer).add(claimId)
+    try {
+      return await this.#claim(peer, claimId, payload)
+    } finally {
+      asked.delete(claimId)
+    }
+  }
+
+  async #claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
     const { href, mode, settings, epoch, handOver, privatePort } = decodeClaim(payload)
     const prefix = UrlPrefix.parse(href, { mode, ...settings })
     this.#host.authorize(peer, prefix)
@@ -184,6 +195,10 @@ export class Claims {
       if (claims === undefined) throw taken(prefix, 'its process has ended')
       if (claims.size >= MAX_CLAIMS) throw tooMany(prefix)
       if (claims.has(claimId)) throw taken(prefix, `claim id ${claimId} is in use`)
+      if (!this.#askedBy(peer).has(claimId)) {
+        await this.#release(prefix, port)
+        return null
+      }
       const entry = this.#entryFor(prefix, port, epoch)
       if (entry === null) {
         await this.#release(prefix, port)
@@ -213,11 +228,18 @@ export class Claims {
     const claims = this.#ofPeers.get(peer)
     const claim = claims?.get(claimId)
     claims?.delete(claimId)
+    this.#askedBy(peer).delete(claimId)
     const port = claim && this.#privatePorts.remove(claim)
     if (port === undefined) this.#tell(peer, claimId, FRAME_RELEASED)
     else this.#mirror?.onClaimOver(peer, claimId, 0)
     if (claim !== undefined) this.#unregister(claim, departure)
     if (port !== undefined) this.#drain(port)
+  }
+
+  #askedBy(peer: OwnerPeer): Set<number> {
+    const asked = this.#asked.get(peer) ?? new Set()
+    this.#asked.set(peer, asked)
+    return asked
   }
 
   /** The owner is told when no request can come any more. */

@@ -3,7 +3,15 @@ import { connect } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { QueueSettings } from '../../../src/base/queue-settings.ts'
-import { FRAME_BODY, FRAME_REQUEST, FRAME_REVOKED } from '../../../src/broker/protocol/frames.ts'
+import { encodeClaim } from '../../../src/broker/protocol/claims.ts'
+import {
+  FRAME_BODY,
+  FRAME_CLAIM,
+  FRAME_RELEASE,
+  FRAME_RELEASED,
+  FRAME_REQUEST,
+  FRAME_REVOKED,
+} from '../../../src/broker/protocol/frames.ts'
 import { startBroker } from '../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../support/broker-fixture.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -51,6 +59,19 @@ function portOf(claimed: Awaited<ReturnType<RawOwner['claim']>>): number {
 
 const GET = 'GET /2/x HTTP/1.1\r\nHost: localhost\r\n\r\n'
 const POST = 'POST /2/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody'
+
+test('a claim that is given back before it is granted is never granted', async () => {
+  using owner = await openOwner()
+  const payload = Buffer.from(encodeClaim({ href: hrefOf('/2/'), mode: 'create', settings: {} }))
+  owner.send({ type: FRAME_CLAIM, id: 77, payload })
+  owner.send({ type: FRAME_RELEASE, id: 77 })
+  expect((await owner.next(FRAME_RELEASED)).id).toBe(77)
+  using client = await RawClient.open(port)
+  client.write(GET)
+  await client.until('404 Not Found')
+  await owner.claim(hrefOf('/2/'))
+  expect(owner.frames).toEqual([])
+})
 
 describe('the owner of a prefix dies', () => {
   test('what comes then waits for the next owner, in order, and on connections that are used again', async () => {

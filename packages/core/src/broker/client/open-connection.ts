@@ -146,11 +146,12 @@ class Opening {
     if (bytes.length === 0) return void socket.destroy()
     try {
       this.#push(bytes, 0, bytes.length)
+      // There are fewer when this process has no descriptors left.
       const given = [...descriptors]
-      if ((this.#helloFlags & HELLO_RINGS) !== 0) this.rings = this.#openRings(given.shift()!)
-      if ((this.#helloFlags & HELLO_BLOCKS) !== 0) {
-        this.blocks = new OwnerBlocks(mapSharedMemory(given.shift()!, BLOCKS_BYTES))
-      }
+      const rings = (this.#helloFlags & HELLO_RINGS) === 0 ? undefined : given.shift()
+      const blocks = (this.#helloFlags & HELLO_BLOCKS) === 0 ? undefined : given.shift()
+      if (rings !== undefined) this.rings = this.#openRings(rings)
+      if (blocks !== undefined) this.blocks = new OwnerBlocks(mapSharedMemory(blocks, BLOCKS_BYTES))
     } finally {
       for (const descriptor of descriptors) closeSync(descriptor)
     }

@@ -8,8 +8,9 @@ import { expect, test } from 'vitest'
 import { openConnection } from '../../../src/broker/client/open-connection.ts'
 import { FrameReader } from '../../../src/broker/protocol/frame-reader.ts'
 import { encodeText } from '../../../src/broker/protocol/frame-writer.ts'
-import { FRAME_BODY, FRAME_HELLO, HEADER_BYTES } from '../../../src/broker/protocol/frames.ts'
+import { FRAME_BODY, FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS } from '../../../src/broker/protocol/frames.ts'
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
+import { hasSharedMemory } from '../../../src/sockets/shared-memory.ts'
 
 test('frames keep their bytes and their order when the broker reads more slowly than they come', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
@@ -51,6 +52,38 @@ test('frames keep their bytes and their order when the broker reads more slowly 
     await expect.poll(() => received.length).toBe(payloads.length)
     expect(received.every((payload, index) => payload.equals(payloads[index]!))).toBe(true)
     await expect.poll(() => writer.queuedBytes).toBe(0)
+    socket.destroy()
+    broker.destroy()
+  } finally {
+    server.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
+test.skipIf(!hasSharedMemory())('a connection whose memory got lost on the way does without', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
+  const path = join(directory, 'broker.sock')
+  const server = createServer().listen(path)
+  try {
+    await once(server, 'listening')
+    const accepted = once(server, 'connection') as Promise<[Socket]>
+    const frames: number[] = []
+    const opening = openConnection(
+      async (options) => {
+        const socket = connect({ path, ...options }).pause()
+        await once(socket, 'connect')
+        return socket
+      },
+      { onFrame: (type) => frames.push(type), onBatchEnd: () => true },
+      HELLO_BLOCKS,
+    )
+    const [broker] = await accepted
+    // As it comes to a process that has no descriptors left.
+    broker.write(encodeText(FRAME_HELLO, HELLO_BLOCKS, encodeHello(process.pid)))
+    const { socket, blocks } = await opening
+    expect(blocks).toBeNull()
+    broker.write(encodeText(FRAME_BODY, 0, 'more'))
+    await expect.poll(() => frames).toEqual([FRAME_BODY])
     socket.destroy()
     broker.destroy()
   } finally {

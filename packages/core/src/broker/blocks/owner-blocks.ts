@@ -13,8 +13,8 @@ export class OwnerBlocks {
   readonly #memory: SharedMemory
   readonly #bytes: Buffer
   #isClosed = false
-  /** Those used last come first: they are still in the cache. */
-  #free = Array.from({ length: BLOCK_COUNT }, (_, index) => BLOCK_COUNT - 1 - index)
+  /** In the order in which they came back, which is that in memory: the broker sends neighbours together. */
+  #free = Array.from({ length: BLOCK_COUNT }, (_, index) => index)
 
   constructor(memory: SharedMemory) {
     this.#memory = memory
@@ -24,7 +24,7 @@ export class OwnerBlocks {
   /** Copies the first `length` bytes into a block; returns its number, or -1 when none is free or it would not pay. */
   put(source: Uint8Array, length: number): number {
     if (length < MIN_BYTES || length > BLOCK_BYTES) return -1
-    const block = this.#free.pop()
+    const block = this.#free.shift()
     if (block === undefined) return -1
     this.#bytes.set(source.length === length ? source : source.subarray(0, length), block * BLOCK_BYTES)
     return block

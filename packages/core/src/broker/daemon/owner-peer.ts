@@ -1,7 +1,7 @@
 import { HttpSysError } from '../../base/errors.ts'
 import { peerCredentials } from '../../sockets/peer-credentials.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
-import { BLOCK_BYTES } from '../blocks/block-memory.ts'
+import { BLOCK_BYTES, BLOCK_COUNT } from '../blocks/block-memory.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
 import { encodeConnectionFacts } from '../protocol/connection-facts.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
@@ -85,6 +85,8 @@ export interface PeerHost {
 const FULL_BYTES = 1024 * 1024
 /** What a process asks that was blocked or stopped, before it reads again, is far less. */
 const MAX_UNREAD_ANSWERS = 256
+/** So many blocks are given back by themselves; fewer wait for a frame that wakes the owner anyway. */
+const MAX_FREED_BLOCKS = BLOCK_COUNT / 2
 /** In which a process that is let go closes its side; one that lives does so at once. */
 const LET_GO_MS = 10_000
 
@@ -113,6 +115,8 @@ export class OwnerPeer implements EngineConnectionHandler {
   state: 'connected' | 'open' | 'closed' = 'connected'
   readonly writer: FrameWriter
   readonly exchanges = new SlotTable<ExchangeSink>()
+  /** Blocks that have been sent, and that the owner has not been told of. */
+  readonly #freed: number[] = []
   readonly #connections = new SlotTable<AnnouncedConnection>()
   readonly #reader: FrameReader
   readonly #connection: EngineConnection
@@ -167,6 +171,17 @@ export class OwnerPeer implements EngineConnectionHandler {
     const flags = connection.tls === undefined ? 0 : CONNECTION_ENCRYPTED
     this.writer.text(FRAME_CONNECTION, flags, 0, id, encodeConnectionFacts(connection), 'latin1')
     return id
+  }
+
+  /** Grants more of a response. */
+  grant(exchangeId: number, bytes: number): void {
+    if (this.#freed.length > 0) this.#giveBlocksBack()
+    this.writer.credit(exchangeId, bytes)
+  }
+
+  #giveBlocksBack(): void {
+    for (const block of this.#freed) this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
+    this.#freed.length = 0
   }
 
   /** The client connection has ended. */
@@ -302,7 +317,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     const length = end - start === BODY_BLOCK_BYTES ? view.getUint32(start + HEADER_BYTES, true) : Infinity
     if (blocks === null || !blocks.has(block, length)) throw broken('a block of memory that it does not have')
     const giveBack = blocks.lend(() => {
-      if (this.state !== 'closed') this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
+      if (this.#freed.push(block) >= MAX_FREED_BLOCKS) this.#giveBlocksBack()
     })
     const exchange = this.exchanges.get(id)
     // It has ended meanwhile.

@@ -125,7 +125,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
     if (this.#consumed < (this.#isWide ? WIDE_STEP_BYTES : CREDIT_STEP_BYTES)) return
     if (this.response.isFull || this.owner === null || this.isOwnerDone) return
     const credit = this.#consumed + this.#widen(this.#consumed)
-    this.owner.writer.credit(this.id, credit)
+    this.owner.grant(this.id, credit)
     this.#responseWindow += credit
     this.#consumed = 0
   }

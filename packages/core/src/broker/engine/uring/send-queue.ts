@@ -168,6 +168,14 @@ export class SendQueue {
   #refer(chunk: Buffer): void {
     this.#cut()
     const { buffer, byteOffset: start, length } = chunk
+    this.length += length
+    this.#written += length
+    const last = this.#segments.at(-1)
+    if (last?.isOwn === false && last.block.bytes.buffer === buffer && last.block.start + last.length === start) {
+      // Neighbours in memory leave together.
+      last.length += length
+      return
+    }
     let address = addresses.get(buffer)
     if (address === undefined) {
       address = Number(koffi.address(new Uint8Array(buffer)))
@@ -177,7 +185,5 @@ export class SendQueue {
     // keeps the memory alive until its last send has completed, and the caller does not change it before `done`.
     const block = { bytes: chunk, start, size: length, ...splitAddress(address + start) }
     this.#segments.push({ block, isOwn: false, length })
-    this.length += length
-    this.#written += length
   }
 }

@@ -7,6 +7,7 @@ import {
   FRAME_BLOCK_FREE,
   FRAME_BODY,
   FRAME_BODY_BLOCK,
+  FRAME_CONNECTION_CLOSED,
   FRAME_CREDIT,
   FRAME_DISCONNECT,
   FRAME_RESPONSE,
@@ -54,7 +55,7 @@ const BLOCKS = [9, 2, 3, 4, 0, 15, 8, 7]
 /** As many as the broker may keep back. */
 const OTHERS = [1, 5, 6, 10, 11, 12, 13]
 
-/** Resolves when all of the blocks have come back; a few come only with others, which are dropped for this. */
+/** Resolves when all of the blocks have come back that nobody needs any more; a few come only with others, which are dropped for this. */
 async function comeBack(owner: RawOwner): Promise<void> {
   for (const block of OTHERS) owner.respondInBlock(0xf_ffff, block, 1)
   const missing = new Set(BLOCKS)
@@ -105,6 +106,7 @@ describe.skipIf(!hasSharedMemory())('a piece of a body in a block', () => {
     owner.respond(id, '', 8 * 16_384)
     for (const block of BLOCKS) owner.respondInBlock(id, block, 16_384, block === BLOCKS.at(-1))
     expect(sha1(bodyOf(await client.untilEnd()))).toBe(sha1(Buffer.concat(pieces)))
+    await owner.next(FRAME_CONNECTION_CLOSED)
     await comeBack(owner)
     owner.die()
   })
@@ -125,6 +127,7 @@ describe.skipIf(!hasSharedMemory())('a piece of a body in a block', () => {
     owner.respond(id, '', 8 * 16_000)
     for (const block of BLOCKS) owner.respondInBlock(id, block, 16_000, block === BLOCKS.at(-1))
     expect(bodyOf(await client.untilEnd())).toHaveLength(0)
+    await owner.next(FRAME_CONNECTION_CLOSED)
     await comeBack(owner)
     owner.die()
   })
@@ -135,6 +138,7 @@ describe.skipIf(!hasSharedMemory())('a piece of a body in a block', () => {
     owner.respond(id, '', 19_999)
     for (const block of BLOCKS) owner.respondInBlock(id, block, 20_000)
     expect(bodyOf(await client.untilEnd())).toHaveLength(0)
+    await owner.next(FRAME_CONNECTION_CLOSED)
     await comeBack(owner)
     owner.die()
   })
@@ -145,9 +149,10 @@ describe.skipIf(!hasSharedMemory())('a piece of a body in a block', () => {
     owner.respond(id, '', 1_000_000)
     client.socket.destroy()
     await owner.next(FRAME_DISCONNECT)
-    for (const block of BLOCKS) owner.respondInBlock(id, block, 20_000)
+    for (const block of BLOCKS) owner.respondInBlock(id, block, 16_000)
+    await owner.next(FRAME_CONNECTION_CLOSED)
     await comeBack(owner)
-    for (const block of BLOCKS) owner.respondInBlock(id + 1, block, 20_000)
+    for (const block of BLOCKS) owner.respondInBlock(id + 1, block, 16_000)
     await comeBack(owner)
     owner.die()
   })

@@ -250,3 +250,8 @@ test('an owner that has no blocks can send none', async () => {
     .poll(() => fixture.violations)
     .toMatchObject([{ code: 'EPROTO', reason: expect.stringMatching(/block of memory/) as string }])
 })
+
+test('a broker that is to use sockets gives no memory', async () => {
+  await using fixture = await startBroker({ delivery: 'sockets' })
+  await expect(RawOwner.openWithBlocks(join(fixture.directory, 'private.sock'))).rejects.toThrow('gives no blocks')
+})

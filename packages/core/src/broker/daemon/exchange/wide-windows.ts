@@ -7,7 +7,7 @@ const MAX_ADDED_BYTES = 32 * 1024 * 1024
 
 /** What a wide window adds to the one that every response has. */
 export const ADDED_BYTES = WIDE_BYTES - WINDOW_BYTES
-/** A response that its client takes so fast, in one second, gets one: each step from process to process then carries more. */
+/** When a client takes so much over its connection in one second, its response gets one: each step between processes carries more. */
 export const FLOWING_BYTES = 4 * 1024 * 1024
 /** Credit for a wide window is returned in pieces of this size. */
 export const WIDE_STEP_BYTES = WIDE_BYTES / 4

@@ -3,7 +3,13 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ADDED_BYTES, returnWideWindow, takeWideWindow } from '../../../../src/broker/daemon/exchange/wide-windows.ts'
+import { clock } from '../../../../src/broker/daemon/coarse-clock.ts'
+import {
+  ADDED_BYTES,
+  FLOWING_BYTES,
+  returnWideWindow,
+  takeWideWindow,
+} from '../../../../src/broker/daemon/exchange/wide-windows.ts'
 import { CANCEL_RESET, FLAG_END, FRAME_BODY, FRAME_CANCEL } from '../../../../src/broker/protocol/frames.ts'
 import { MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../../../../src/broker/protocol/limits.ts'
 import { startBroker } from '../../../support/broker-fixture.ts'
@@ -24,6 +30,8 @@ async function ask(port: number): Promise<Socket> {
 /** Answers what is asked next until so many bytes are granted at once, or so many have been sent; returns the most that were. */
 async function flow(owner: RawOwner, upTo: number, total: number): Promise<{ id: number; most: number }> {
   const { id } = await owner.request()
+  // Of the responses before.
+  owner.frames.length = 0
   owner.respond(id, '', LENGTH)
   let most = WINDOW_BYTES
   let sent = 0
@@ -51,9 +59,34 @@ test('a response that its client takes fast is granted a wider window, which com
     expect(most).toBeGreaterThanOrEqual(ADDED_BYTES)
     owner.send({ type: FRAME_CANCEL, flags: CANCEL_RESET, id })
     await once(client, 'close')
-    owner.frames.length = 0
   }
   for (let taken = 1; taken < left; taken++) returnWideWindow()
+})
+
+test('the next response of a connection that flows has a wider window soon after its beginning', async () => {
+  await using fixture = await startBroker()
+  using owner = await RawOwner.open(join(fixture.directory, 'private.sock'))
+  const { port } = (await owner.claim('http://localhost:0/1/')) as { port: number }
+  // All of it happens within one second, however busy the machine is.
+  const { seconds } = clock
+  Object.defineProperty(clock, 'seconds', { configurable: true, get: () => seconds, set() {} })
+  try {
+    const client = await ask(port)
+    const { id } = await owner.request()
+    owner.respond(id, '', 8 * FLOWING_BYTES)
+    for (let [left, granted] = [8 * FLOWING_BYTES, WINDOW_BYTES]; left > 0;) {
+      for (; granted >= piece.length && left > 0; granted -= piece.length) {
+        left -= piece.length
+        owner.send({ type: FRAME_BODY, flags: left === 0 ? FLAG_END : 0, id, payload: piece })
+      }
+      if (left > 0) granted += await owner.credit()
+    }
+    client.write('GET /1/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect((await flow(owner, ADDED_BYTES, FLOWING_BYTES / 2)).most).toBeGreaterThanOrEqual(ADDED_BYTES)
+    client.destroy()
+  } finally {
+    Object.defineProperty(clock, 'seconds', { configurable: true, enumerable: true, writable: true, value: seconds })
+  }
 })
 
 test('there are so many wide windows that they hold 32 MiB at most', async () => {

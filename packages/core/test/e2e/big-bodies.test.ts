@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { Agent, request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { Site, residentMebibytes } from './processes.ts'
@@ -78,6 +78,26 @@ test.each([
     expectLittle(growth)
   },
 )
+
+test('what many clients upload to one owner at once arrives whole', { timeout: 60_000 }, async () => {
+  await using site = new Site()
+  await site.listen('/1/')
+  const body = Buffer.concat([pattern, pattern])
+  const expected = { size: body.length, hash: createHash('sha1').update(body).digest('hex') }
+  // More than the owner's local socket takes, so that requests wait at the broker with what has come of their bodies.
+  const clients = Array.from({ length: 24 }, async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    for (let count = 0; count < 4; count++) {
+      const outgoing = request(`${site.base}/1/upload`, { method: 'POST', agent }).end(body)
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+      let text = ''
+      for await (const chunk of response) text += String(chunk)
+      expect([response.statusCode, text]).toEqual([200, JSON.stringify(expected)])
+    }
+    agent.destroy()
+  })
+  await Promise.all(clients)
+})
 
 test('an app that stops reading stops the client, and the broker keeps little', { timeout: 60_000 }, async () => {
   await using site = new Site()

@@ -20,6 +20,8 @@ import { receiveAnswer } from './receive-answer.ts'
 
 /** A broker answers at once, unless it is stopped or the machine is very busy. */
 const HELLO_TIMEOUT_MS = 15_000
+/** As much as a local socket holds: a frame that lies in two reads is copied once more. */
+const READ_BYTES = 256 * 1024
 /** More than any HELLO needs. */
 const MAX_ANSWER_BYTES = 4096
 
@@ -104,7 +106,7 @@ class Opening {
   }
 
   async connect(connectSocket: ConnectSocket, isPaused: boolean): Promise<void> {
-    const buffer = Buffer.allocUnsafeSlow(64 * 1024)
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     const callback = (length: number): boolean => {
       if (this.rings === null) this.#push(buffer, 0, length)
       else hear(this.rings)
@@ -176,7 +178,9 @@ class Opening {
     try {
       this.#reader.push(bytes, start, end)
     } catch (error) {
-      this.#onHello?.(error)
+      // What was under way is lost with the connection, and nobody else says why.
+      if (this.#onHello === null) process.emitWarning(error as Error)
+      else this.#onHello(error)
       this.socket.destroy(error as Error)
     } finally {
       writer.release(this.#events.onBatchEnd())

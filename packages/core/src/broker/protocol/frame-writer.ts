@@ -1,4 +1,5 @@
-import { FRAME_CREDIT, CREDIT_BYTES, HEADER_BYTES } from './frames.ts'
+import { CREDIT_BYTES, FRAME_BODY, FRAME_CREDIT, HEADER_BYTES } from './frames.ts'
+import { MAX_BODY_FRAME_BYTES } from './limits.ts'
 
 /** Room for a frame with a whole read of 64 KiB in it, and for some small ones. */
 const SLAB_BYTES = 72 * 1024
@@ -47,6 +48,9 @@ export class FrameWriter {
   #chunks: Buffer[] = []
   #chunkBytes = 0
   #usedSlabs: Slab[] = []
+  /** Where the frame lies that was written last, if it is a piece of a body that may go on; else -1. */
+  #open = -1
+  #openId = 0
   #isScheduled = false
   #isHeld = false
   #isClosed = false
@@ -77,6 +81,7 @@ export class FrameWriter {
     if (this.#end + length > this.bytes.length) this.#changeSlab(length)
     const offset = this.#end
     this.#end = offset + length
+    this.#open = -1
     const view = this.view
     view.setUint32(offset, length, true)
     view.setUint8(offset + 4, type)
@@ -131,10 +136,43 @@ export class FrameWriter {
     this.#chunkBytes += source.length
   }
 
-  /** Writes a frame whose payload is a copy of `source[start, end)`. */
-  copy(type: number, flags: number, aux: number, id: number, source: Buffer, start: number, end: number): void {
-    const offset = this.reserve(HEADER_BYTES + end - start, type, flags, aux, id)
+  /**
+   * Writes a copy of a piece of a body, `source[start, end)`, in as many BODY frames as it takes; what goes on where the frame before
+   * ended becomes a part of that, so that many small pieces are few large ones to who gets them.
+   *
+   * @param flags - of the last of the frames
+   */
+  body(flags: number, id: number, source: Buffer, start: number, end: number): void {
+    const goesOn = this.#open !== -1 && this.#openId === id
+    let position = goesOn ? this.#lengthen(source, start, end) : start
+    if (goesOn && position === end) {
+      this.view.setUint8(this.#open + 5, flags)
+      if (flags !== 0) this.#open = -1
+      return
+    }
+    for (; end - position > MAX_BODY_FRAME_BYTES; position += MAX_BODY_FRAME_BYTES) {
+      this.#bodyFrame(0, id, source, position, position + MAX_BODY_FRAME_BYTES)
+    }
+    const offset = this.#bodyFrame(flags, id, source, position, end)
+    if (flags === 0) this.#open = offset
+    this.#openId = id
+  }
+
+  #bodyFrame(flags: number, id: number, source: Buffer, start: number, end: number): number {
+    const offset = this.reserve(HEADER_BYTES + end - start, FRAME_BODY, flags, 0, id)
     source.copy(this.bytes, offset + HEADER_BYTES, start, end)
+    return offset
+  }
+
+  /** Adds as much to the open frame as it may hold; returns the position behind that. */
+  #lengthen(source: Buffer, start: number, end: number): number {
+    const length = this.#end - this.#open
+    const room = Math.min(HEADER_BYTES + MAX_BODY_FRAME_BYTES - length, this.bytes.length - this.#end)
+    const next = Math.min(end, start + room)
+    source.copy(this.bytes, this.#end, start, next)
+    this.#end += next - start
+    this.view.setUint32(this.#open, length + next - start, true)
+    return next
   }
 
   /** Leaves the time to send to {@link FrameWriter.release}, which must follow in the same turn. */
@@ -215,6 +253,7 @@ export class FrameWriter {
 
   /** Moves the finished part of the slab to the list of chunks. */
   #cut(): void {
+    this.#open = -1
     if (this.#end === this.#start) return
     this.#chunks.push(this.bytes.subarray(this.#start, this.#end))
     this.#chunkBytes += this.#end - this.#start

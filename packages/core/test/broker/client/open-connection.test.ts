@@ -12,6 +12,8 @@ import { FRAME_BODY, FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS } from '../../../sr
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
 import { hasSharedMemory } from '../../../src/sockets/shared-memory.ts'
 
+const NO_BYTES = Buffer.alloc(0)
+
 test('frames keep their bytes and their order when the broker reads more slowly than they come', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
   const path = join(directory, 'broker.sock')
@@ -37,7 +39,7 @@ test('frames keep their bytes and their order when the broker reads more slowly 
     )
     for (const [index, payload] of payloads.entries()) {
       // Some leave one by one, some together, and some are more than the kernel takes at once.
-      if (index % 20 === 0) writer.copy(FRAME_BODY, 0, 0, index, payload, 0, payload.length)
+      if (index % 20 === 0) writer.body(0, index, payload, 0, payload.length)
       else writer.payload(FRAME_BODY, 0, 0, index, payload)
       if (index % 3 > 0 || index % 20 === 0) writer.flush()
     }
@@ -46,10 +48,12 @@ test('frames keep their bytes and their order when the broker reads more slowly 
 
     const received: Buffer[] = []
     const reader = new FrameReader((type, _flags, _aux, id, bytes, _view, start, end) => {
-      if (type === FRAME_BODY) received[id] = Buffer.from(bytes.subarray(start + HEADER_BYTES, end))
+      if (type !== FRAME_BODY) return
+      const piece = bytes.subarray(start + HEADER_BYTES, end)
+      received[id] = Buffer.concat([received[id] ?? NO_BYTES, piece])
     })
     broker.on('data', (bytes: Buffer) => reader.push(bytes, 0, bytes.length)).resume()
-    await expect.poll(() => received.length).toBe(payloads.length)
+    await expect.poll(() => received[399]?.length).toBe(payloads[399]!.length)
     expect(received.every((payload, index) => payload.equals(payloads[index]!))).toBe(true)
     await expect.poll(() => writer.queuedBytes).toBe(0)
     socket.destroy()
@@ -85,6 +89,38 @@ test.skipIf(!hasSharedMemory())('a connection whose memory got lost on the way d
     broker.write(encodeText(FRAME_BODY, 0, 'more'))
     await expect.poll(() => frames).toEqual([FRAME_BODY])
     socket.destroy()
+    broker.destroy()
+  } finally {
+    server.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
+test('a broker that sends what can be no frame is left, and the process says why', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
+  const path = join(directory, 'broker.sock')
+  const server = createServer().listen(path)
+  try {
+    await once(server, 'listening')
+    const accepted = once(server, 'connection') as Promise<[Socket]>
+    const opening = openConnection(
+      async (options) => {
+        const socket = connect({ path, ...options })
+        await once(socket, 'connect')
+        return socket
+      },
+      { onFrame() {}, onBatchEnd: () => true },
+      0,
+    )
+    const [broker] = await accepted
+    broker.write(encodeText(FRAME_HELLO, 0, encodeHello(process.pid)))
+    const { socket } = await opening
+    const warned = once(process, 'warning') as Promise<[Error & { code: string }]>
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    broker.write(Buffer.alloc(HEADER_BYTES, 0xff))
+    const [warning] = await warned
+    expect([warning.code, warning.message]).toEqual(['EPROTO', expect.stringContaining('a frame of 4294967295 bytes')])
+    await closed
     broker.destroy()
   } finally {
     server.close()

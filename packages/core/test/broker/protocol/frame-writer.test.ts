@@ -1,6 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
+import { FLAG_END, FRAME_BODY } from '../../../src/broker/protocol/frames.ts'
+import type { FrameWriter } from '../../../src/broker/protocol/frame-writer.ts'
+import { MAX_BODY_FRAME_BYTES } from '../../../src/broker/protocol/limits.ts'
 import { SlowTransmit, encodeFrame, frameRecorder, hex, hexOf } from '../../support/frames.ts'
 import type { Frame } from '../../support/frames.ts'
 
@@ -40,9 +43,6 @@ describe('frames', () => {
     const payload = filled(length, 1)
     const whole = { type: 2, flags: 1, aux: 3, id: 4, payload }
     expect(hexOf((writer) => writer.payload(2, 1, 3, 4, payload)) === encodeFrame(whole).toString('hex')).toBe(true)
-    const around = Buffer.concat([filled(5, 9), payload, filled(7, 8)])
-    const copied = hexOf((writer) => writer.copy(2, 1, 3, 4, around, 5, 5 + length))
-    expect(copied === encodeFrame(whole).toString('hex')).toBe(true)
   })
 
   test('larger than a slab can be reserved, between others', () => {
@@ -65,6 +65,104 @@ function run(write: (slow: SlowTransmit) => void): { writer: SlowTransmit['write
   slow.writer.flush()
   return { writer: slow.writer, bytes: slow.bytes }
 }
+
+/** The ids, flags and lengths of the frames that hold pieces of bodies, after their bytes have been looked at. */
+function bodyFrames(write: (writer: FrameWriter) => void): [id: number, flags: number, length: number][] {
+  const { bytes } = run(({ writer }) => write(writer))
+  return framesIn(bytes).map(({ type, id, flags, payload }) => {
+    expect(type === FRAME_BODY ? payload.length : 0).toBeLessThanOrEqual(MAX_BODY_FRAME_BYTES)
+    return [id, flags, payload.length]
+  })
+}
+
+describe('pieces of a body', () => {
+  const source = filled(400 * KIB, 1)
+
+  test('are cut into frames that the other side accepts, of which only the last may end it', () => {
+    expect(bodyFrames((writer) => writer.body(FLAG_END, 1, source, 5, 5 + 130 * KIB))).toEqual([
+      [1, 0, 64 * KIB],
+      [1, 0, 64 * KIB],
+      [1, FLAG_END, 2 * KIB],
+    ])
+  })
+
+  test('that follow each other are one frame as long as it may be', () => {
+    const frames = bodyFrames((writer) => {
+      for (let start = 0; start < 68 * KIB; start += 4 * KIB) writer.body(0, 1, source, start, start + 4 * KIB)
+      writer.body(FLAG_END, 1, source, 0, 0)
+    })
+    expect(frames).toEqual([
+      [1, 0, 64 * KIB],
+      [1, FLAG_END, 4 * KIB],
+    ])
+  })
+
+  test('stay apart when another frame is between them, and what has ended does not go on', () => {
+    const frames = bodyFrames((writer) => {
+      writer.body(0, 1, source, 0, 10)
+      writer.signal(FRAME_BODY, 0, 0, 1)
+      writer.body(0, 1, source, 10, 20)
+      writer.body(FLAG_END, 2, source, 0, 0)
+      writer.body(FLAG_END, 1, source, 20, 30)
+      writer.body(0, 1, source, 30, 40)
+    })
+    expect(frames).toEqual([
+      [1, 0, 10],
+      [1, 0, 0],
+      [1, 0, 10],
+      [2, FLAG_END, 0],
+      [1, FLAG_END, 10],
+      [1, 0, 10],
+    ])
+  })
+
+  test('that have been sent are not changed any more', () => {
+    const slow = new SlowTransmit()
+    slow.writer.body(0, 1, source, 0, 10)
+    slow.writer.flush()
+    slow.writer.body(FLAG_END, 1, source, 10, 20)
+    slow.writer.flush()
+    slow.finish()
+    slow.finish()
+    expect(framesIn(slow.bytes).map(({ flags, payload }) => [flags, payload.length])).toEqual([
+      [0, 10],
+      [FLAG_END, 10],
+    ])
+  })
+
+  test('arrive byte by byte as they were written, however they are mixed', () => {
+    const piece = fc.record({ id: fc.nat(2), length: fc.integer({ min: 1, max: 150 * KIB }), flush: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const written = [0, 0, 0]
+        const { bytes } = run(({ writer }) => {
+          for (const { id, length, flush } of pieces) {
+            const start = written[id]! % KIB
+            writer.body(0, id, source, start, start + length)
+            written[id]! += length
+            if (flush) writer.flush()
+          }
+        })
+        const expected = [0, 1, 2].map((id) => {
+          let start = 0
+          const parts: Buffer[] = []
+          for (const { length } of pieces.filter((one) => one.id === id)) {
+            parts.push(source.subarray(start % KIB, (start % KIB) + length))
+            start += length
+          }
+          return Buffer.concat(parts)
+        })
+        const frames = framesIn(bytes)
+        for (const [id, body] of expected.entries()) {
+          const parts = frames.filter((frame) => frame.id === id).map(({ payload }) => payload)
+          for (const part of parts) expect(part.length).toBeLessThanOrEqual(MAX_BODY_FRAME_BYTES)
+          expect(Buffer.concat(parts).equals(body)).toBe(true)
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
 
 describe('sending', () => {
   test('waits for the end of the turn and takes everything together', async () => {
@@ -119,7 +217,7 @@ describe('sending', () => {
   test('copies what it is told to copy, however large', () => {
     const slow = new SlowTransmit()
     const source = filled(32 * KIB, 1)
-    slow.writer.copy(2, 0, 0, 1, source, 0, source.length)
+    slow.writer.body(0, 1, source, 0, source.length)
     slow.writer.flush()
     source.fill(0)
     expect(() => slow.finish()).not.toThrow()
@@ -205,8 +303,15 @@ describe('memory', () => {
         else if (kind === 'finish') writers[which].finish()
         else {
           const payload = filled(length, ++id)
-          expected[which].push(encodeFrame({ type: 2, flags: 1, aux: id, id, payload }))
-          if (kind === 'copy') writer.copy(2, 1, id, id, payload, 0, length)
+          if (kind === 'copy') {
+            for (let start = 0; length - start > MAX_BODY_FRAME_BYTES; start += MAX_BODY_FRAME_BYTES) {
+              const piece = payload.subarray(start, start + MAX_BODY_FRAME_BYTES)
+              expected[which].push(encodeFrame({ type: FRAME_BODY, flags: 0, aux: 0, id, payload: piece }))
+            }
+            const rest = payload.subarray(length > MAX_BODY_FRAME_BYTES ? MAX_BODY_FRAME_BYTES : 0)
+            expected[which].push(encodeFrame({ type: FRAME_BODY, flags: FLAG_END, aux: 0, id, payload: rest }))
+          } else expected[which].push(encodeFrame({ type: 2, flags: 1, aux: id, id, payload }))
+          if (kind === 'copy') writer.body(FLAG_END, id, payload, 0, length)
           else if (kind === 'reference') writer.payload(2, 1, id, id, payload)
           else {
             const offset = writer.reserve(12 + length, 2, 1, id, id)

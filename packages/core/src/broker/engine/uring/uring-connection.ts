@@ -34,6 +34,9 @@ import type { SocketAddress } from './socket-addresses.ts'
 const FULL_BYTES = 64 * 1024
 const DRAINED_BYTES = 16 * 1024
 
+/** The end of a body and the request that follows it may be small, and another body come behind them. */
+const MAX_SMALL_PIECES = 2
+
 const RECV_ONCE = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8)
 const RECV_MULTISHOT = RECV_ONCE | (IORING_RECV_MULTISHOT << 16)
 const CANCEL_QUIETLY = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8)
@@ -65,6 +68,8 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   #hasEnded = false
   /** Large pieces arrive: they are received one by one, so that a pause is one. */
   #isBulk: boolean
+  /** Pieces in a row that were small meanwhile. */
+  #smallPieces = 0
   #buffers: ReceiveBuffers
   // Writing
   #isSending = false
@@ -268,10 +273,14 @@ export class UringConnection implements EngineConnection, Operator, Sender {
 
   /** Multishot fills buffers ahead of this side: right for requests, not for a body that may have to wait for its owner. */
   #chooseBuffers(received: number): void {
-    const isLarge = received >= this.#reactor.smallBuffers.size
-    if (isLarge === this.#isBulk) return
-    this.#isBulk = isLarge
-    if (isLarge) this.#cancelReceive()
+    if (received < this.#reactor.smallBuffers.size) {
+      if (this.#isBulk && ++this.#smallPieces === MAX_SMALL_PIECES) this.#isBulk = false
+      return
+    }
+    this.#smallPieces = 0
+    if (this.#isBulk) return
+    this.#isBulk = true
+    this.#cancelReceive()
   }
 
   #onSent(result: number): void {

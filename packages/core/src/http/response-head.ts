@@ -38,7 +38,6 @@ export function encodeHead(
   isAlone: boolean,
 ): void {
   ownsConnection = isAlone
-  encoded.fields = ''
   encoded.contentLength = LENGTH_UNKNOWN
   encoded.flags = 0
   hasTransferEncoding = false
@@ -46,7 +45,7 @@ export function encodeHead(
   hasTrailer = false
   hasKeepAlive = false
   hasConnection = false
-  addAll(response, headers)
+  encoded.fields = linesOf(response, headers)
   // `strictContentLength` compares with it.
   if (encoded.contentLength !== LENGTH_UNKNOWN) response._contentLength = encoded.contentLength
   const { statusCode } = response
@@ -102,55 +101,64 @@ export function reasonOf(response: ServerResponse): string {
   return statusMessage === STATUS_CODES[response.statusCode] ? '' : statusMessage
 }
 
-function addAll(response: ServerResponse & ServerResponseInternals, headers: unknown): void {
-  if (headers === undefined || headers === null) return
+/** The field lines; they are put together in a variable, since to change a property costs more than to lengthen a text. */
+function linesOf(response: ServerResponse & ServerResponseInternals, headers: unknown): string {
+  if (headers === undefined || headers === null) return ''
+  let lines = ''
   if (headers === (response as unknown as Record<symbol, unknown>)[kOutHeaders]) {
     const table = headers as Record<string, [string, HeaderValue]>
     for (const key in table) {
       const entry = table[key]!
-      add(response, entry[0], entry[1], false)
+      lines += linesOfField(response, entry[0], entry[1], false)
     }
-  } else if (Array.isArray(headers)) {
-    addArray(response, headers as unknown[])
-  } else {
+  } else if (Array.isArray(headers)) lines = linesOfArray(response, headers as unknown[])
+  else {
     const object = headers as Record<string, HeaderValue>
-    for (const name in object) if (Object.hasOwn(object, name)) add(response, name, object[name]!, true)
+    for (const name in object) {
+      if (Object.hasOwn(object, name)) lines += linesOfField(response, name, object[name]!, true)
+    }
   }
+  return lines
 }
 
-function addArray(response: ServerResponse & ServerResponseInternals, headers: unknown[]): void {
+function linesOfArray(response: ServerResponse & ServerResponseInternals, headers: unknown[]): string {
+  let lines = ''
   if (Array.isArray(headers[0])) {
-    for (const [name, value] of headers as [string, HeaderValue][]) add(response, name, value, true)
-    return
+    for (const [name, value] of headers as [string, HeaderValue][]) lines += linesOfField(response, name, value, true)
+    return lines
   }
   if (headers.length % 2 !== 0) {
     const error = new TypeError(`The argument 'headers' is invalid. Received ${JSON.stringify(headers)}`)
     throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' })
   }
   for (let index = 0; index < headers.length; index += 2) {
-    add(response, headers[index] as string, headers[index + 1] as HeaderValue, true)
+    lines += linesOfField(response, headers[index] as string, headers[index + 1] as HeaderValue, true)
   }
+  return lines
 }
 
-function add(
+function linesOfField(
   response: ServerResponse & ServerResponseInternals,
   name: string,
   value: HeaderValue,
   isUnchecked: boolean,
-): void {
+): string {
   if (isUnchecked) validateHeaderName(name)
-  if (!Array.isArray(value)) return addLine(name, value as string | number, isUnchecked)
+  if (!Array.isArray(value)) return lineOf(name, value as string | number, isUnchecked)
   const isUnique = uniqueHeadersOf(response)?.has(name.toLowerCase()) === true
   // node:http joins several cookies into one field, and fields that the server was told to keep unique.
-  if (isUnique || (value.length > 1 && name.toLowerCase() === 'cookie'))
-    return addLine(name, value.join('; '), isUnchecked)
-  for (const item of value as string[]) addLine(name, item, isUnchecked)
+  if (isUnique || (value.length > 1 && name.toLowerCase() === 'cookie')) {
+    return lineOf(name, value.join('; '), isUnchecked)
+  }
+  let lines = ''
+  for (const item of value as string[]) lines += lineOf(name, item, isUnchecked)
+  return lines
 }
 
-function addLine(name: string, value: string | number, isUnchecked: boolean): void {
+/** Empty for a field that the backend writes. */
+function lineOf(name: string, value: string | number, isUnchecked: boolean): string {
   if (isUnchecked) validateHeaderValue(name, value as string)
-  if (isFraming(name, value)) return
-  encoded.fields += `${name}: ${value}\r\n`
+  return isFraming(name, value) ? '' : `${name}: ${value}\r\n`
 }
 
 /** Notes what a field says about framing, date and trailers; returns whether the backend writes it. */

@@ -37,13 +37,20 @@ export class ServerSockets {
 
   /** The socket of a connection, made at the first request, or when a private port accepts it. */
   of(connection: QueueConnection): QueueSocket {
-    const known = this.#sockets.get(connection)
-    if (known !== undefined && !known.isClosed) return known
     const server = this.#server
+    // Nearly always no other server has had the connection's last request.
+    const latest = connection.context as QueueSocket | undefined
+    if (latest !== undefined && latest.server === server && !latest.isClosed) return latest
+    const known = this.#sockets.get(connection)
+    if (known !== undefined && !known.isClosed) {
+      connection.context = known
+      return known
+    }
     const socket = this.#scope.runInAsyncScope(
       () => new QueueSocket(server, this.#prefix, connection, this.#onClosed, server.highWaterMark),
     )
     this.#sockets.set(connection, socket)
+    connection.context = socket
     if (server.timeout) socket.setTimeout(server.timeout)
     server._connections++
     this.#emit('connection', socket)
@@ -59,7 +66,9 @@ export class ServerSockets {
 
   /** A socket has been closed. */
   delete(socket: QueueSocket): void {
-    if (this.#sockets.get(socket.connection) === socket) this.#sockets.delete(socket.connection)
+    const { connection } = socket
+    if (this.#sockets.get(connection) === socket) this.#sockets.delete(connection)
+    if (connection.context === socket) connection.context = undefined
     this.#server._connections--
   }
 

@@ -36,6 +36,8 @@ export interface QueueConnection {
   readonly encrypted: boolean
   /** What TLS has agreed on, as far as the backend tells; undefined without TLS. */
   readonly tls?: TlsInfo | undefined
+  /** Belongs to the layer above, of which several parts may share the connection. */
+  context?: unknown
   /**
    * Asks a client that has shown no certificate for one, while a request of it is open; resolves to what TLS has agreed on then.
    * Missing where a certificate is asked for when the connection begins, or never.

@@ -11,6 +11,7 @@ export class BrokerConnection implements QueueConnection {
   readonly encrypted: boolean
   readonly tls: TlsInfo | undefined
   readonly closeIfIdle: (isEnd?: boolean) => void
+  context: unknown = undefined
 
   constructor(payload: string, encrypted: boolean, closeIfIdle: (isEnd?: boolean) => void) {
     const facts = decodeConnectionFacts(payload)

@@ -128,7 +128,7 @@ export class BrokerSession implements LinkHome, QueueHome {
     const link = this.#link
     if (link === null) return
     let isNeeded = link.isBusy || this.#releasing.has(link) || this.#flushing.length > 0
-    for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
+    if (!isNeeded) for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
     link.setRef(isNeeded)
   }
 

@@ -14,18 +14,20 @@ export function startClock(onTick: () => void): () => void {
   return () => clearInterval(timer)
 }
 
-let dateSecond = -1
 let dateText = ''
 let dateField = ''
 
-/** The value of the Date field in this second (RFC 9110 section 6.6.1). */
+function forgetDate(): void {
+  dateText = ''
+}
+
+/** The value of the Date field in this second (RFC 9110 section 6.6.1); to ask for the time would cost more than the rest of it. */
 export function dateValue(): string {
-  const now = Date.now()
-  const second = Math.floor(now / 1000)
-  if (second !== dateSecond) {
-    dateSecond = second
+  if (dateText === '') {
+    const now = Date.now()
     dateText = new Date(now).toUTCString()
     dateField = `Date: ${dateText}\r\n`
+    setTimeout(forgetDate, 1000 - (now % 1000)).unref()
   }
   return dateText
 }

@@ -1,13 +1,13 @@
-import { MAX_SLOTS, SLOT_MASK } from '../protocol/limits.ts'
+import { MAX_ID, MAX_SLOTS, SLOT_MASK } from '../protocol/limits.ts'
 
 /**
- * So many freed slots rest before the first of them is used again. A slot has 4096 generations, so an id comes back after a
+ * So many freed slots rest before the first of them is used again. A slot has 2048 generations, so an id comes back after a
  * million uses at the earliest: an owner that has fallen behind can't have as many requests waiting, and so never takes a new
  * request for an old one.
  */
-const RESTING_SLOTS = 256
+const RESTING_SLOTS = 512
 
-/** Values under 32-bit ids: a slot that is used again, and a generation that makes ids of earlier uses miss. */
+/** Values under 31-bit ids, which V8 keeps without a box: a slot that is used again, and a generation that makes ids of earlier uses miss. */
 export class SlotTable<T> {
   readonly #values: (T | undefined)[] = []
   /** The id under which each slot was last given out. */
@@ -29,7 +29,7 @@ export class SlotTable<T> {
       const slot = this.#firstFree
       this.#firstFree = this.#next[slot]!
       this.#freeCount--
-      const id = (this.#ids[slot]! + MAX_SLOTS) >>> 0
+      const id = (this.#ids[slot]! + MAX_SLOTS) & MAX_ID
       this.#ids[slot] = id
       this.#values[slot] = value
       return id

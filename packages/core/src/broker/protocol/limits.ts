@@ -20,3 +20,4 @@ export const CREDIT_STEP_BYTES = WINDOW_BYTES / 4
 export const SLOT_BITS = 20
 export const SLOT_MASK = (1 << SLOT_BITS) - 1
 export const MAX_SLOTS = 1 << SLOT_BITS
+export const MAX_ID = 0x7fff_ffff

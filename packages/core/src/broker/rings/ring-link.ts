@@ -42,6 +42,7 @@ export class RingLink {
       (bytes, start, end) => events.onBytes(bytes, start, end),
       ring,
       onBroken,
+      side === 'owner',
     )
     this.#writer = new RingWriter(ringOf(memory.bytes, side), ring, onBroken)
   }

@@ -45,8 +45,25 @@ export class RingWriter {
   /** Sends copies of the chunks; they must not change until `done` is called, in any case, with whether they were sent. */
   send(chunks: Buffer[], done: (isSent: boolean) => void): void {
     if (this.#isClosed) return done(false)
+    // Nearly always it is one chunk and there is room for it.
+    if (chunks.length === 1 && this.#waiting.length === 0 && this.#sendAtOnce(chunks[0]!)) return done(true)
     this.#waiting.push({ chunks, done, index: 0, offset: 0 })
     if (this.#waiting.length === 1) this.pump()
+  }
+
+  /** Copies a chunk if it can be had in the ring in one piece; returns whether it was. */
+  #sendAtOnce(chunk: Buffer): boolean {
+    const { length } = chunk
+    const position = this.#tail & MASK
+    if (position + length > RING_BYTES) return false
+    const known = RING_BYTES - distance(this.#head, this.#tail)
+    if (known < length && this.#readRoom() < length) return false
+    // SAFETY: `position + length` is at most the size of the ring, and the reader leaves these bytes alone until they are published.
+    this.#ring.bytes.set(chunk, position)
+    const before = this.#tail
+    this.#tail = (this.#tail + length) | 0
+    this.#publish(before)
+    return true
   }
 
   /** Writes what waits, as far as there is room. */

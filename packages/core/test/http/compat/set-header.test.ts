@@ -53,6 +53,26 @@ describeCompat('setHeader, again and again', (host) => {
     }
   })
 
+  test('takes and refuses the same characters, in short values and in long ones', async () => {
+    const codes = [0, 9, 0x1f, 0x20, 0x7e, 0x7f, 0x80, 0xff, 0x100, 0x2028]
+    const seen: unknown[] = []
+    await ask(host, (_request, response) => {
+      response.setHeader('X-Known', 'good')
+      for (const length of [0, 62, 63, 64, 200]) {
+        const verdicts = codes.map((code) => {
+          const value = `${'a'.repeat(length)}${String.fromCharCode(code)}b`
+          return codeOf(() => response.setHeader('X-Known', value)) ?? null
+        })
+        seen.push(verdicts)
+      }
+      response.removeHeader('X-Known')
+      response.end()
+    })
+    const refused = 'ERR_INVALID_CHAR'
+    const row = [refused, null, refused, null, null, refused, null, null, refused, refused]
+    expect(seen).toEqual(Array.from({ length: 5 * TIMES }, () => row))
+  })
+
   test('refuses what it refuses the first time', async () => {
     const seen: unknown[] = []
     await ask(host, (_request, response) => {

@@ -8,6 +8,7 @@ import { CachedAnswer } from '../cache/cached-answer.ts'
 import type { Fill } from '../cache/fill.ts'
 import type { QueueCache } from '../cache/queue-cache.ts'
 import { clock } from '../coarse-clock.ts'
+import { equalsExactly } from '../http1/characters.ts'
 import { FORM_ABSOLUTE } from '../http1/head-parser.ts'
 import type { HeadParser } from '../http1/head-parser.ts'
 import type { HeldRequest, OwnerClaim, RequestQueueEntry } from '../request-queue-entry.ts'
@@ -103,8 +104,8 @@ export class OwnerSearch {
       return unavailable
     }
     let host: string | undefined
-    if (head.targetForm === FORM_ABSOLUTE) host = latin1(bytes, head.authorityStart, head.authorityEnd)
-    else if (head.hostStart !== -1) host = latin1(bytes, head.hostStart, head.hostEnd)
+    if (head.targetForm === FORM_ABSOLUTE) host = hostText(bytes, head.authorityStart, head.authorityEnd)
+    else if (head.hostStart !== -1) host = hostText(bytes, head.hostStart, head.hostEnd)
     if (this.#isMisdirected?.(host) === true) return MISDIRECTED
     const path = head.pathEnd > head.pathStart ? latin1(bytes, head.pathStart, head.pathEnd) : '/'
     const entry = this.#routes.find(host, path, this.#localAddress, this.#isLoopback)
@@ -207,6 +208,14 @@ export class OwnerSearch {
   protected leave(): void {
     this.entry?.counts.removeConnection()
   }
+}
+
+let latestHost = ''
+
+/** The text of a Host field. Most clients of a port say the same, and to compare it costs less than to make a text of it. */
+function hostText(bytes: Buffer, start: number, end: number): string {
+  if (!equalsExactly(bytes, start, end, latestHost)) latestHost = latin1(bytes, start, end)
+  return latestHost
 }
 
 function describeMiss(miss: RouteMiss): Reject {

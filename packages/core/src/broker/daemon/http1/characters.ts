@@ -45,3 +45,10 @@ export function equalsIgnoringCase(bytes: Uint8Array, start: number, end: number
   }
   return true
 }
+
+/** Whether `bytes[start, end)` is the given text. */
+export function equalsExactly(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false
+  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text.charCodeAt(index)) return false
+  return true
+}

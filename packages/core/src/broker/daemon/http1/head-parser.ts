@@ -1,5 +1,5 @@
 import { DEFAULT_SERVER_LIMITS } from '../server-limits.ts'
-import { HOST, TARGET, TOKEN, VALUE, equalsIgnoringCase } from './characters.ts'
+import { HOST, TARGET, TOKEN, VALUE, equalsExactly, equalsIgnoringCase } from './characters.ts'
 import {
   REJECT_BARE_CR,
   REJECT_CODING,
@@ -356,10 +356,4 @@ function hasTabAround(bytes: Uint8Array, start: number, end: number): boolean {
   let behind = end
   while (bytes[behind] === SP) behind++
   return bytes[before] === TAB || bytes[behind] === TAB
-}
-
-function equalsExactly(bytes: Uint8Array, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false
-  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text.charCodeAt(index)) return false
-  return true
 }

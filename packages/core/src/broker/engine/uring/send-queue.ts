@@ -82,7 +82,7 @@ export class SendQueue {
   /** Makes the next piece the one in flight, unless there is one; returns whether there is. */
   next(): boolean {
     if (this.#current !== null) return true
-    const segment = this.#segments.shift()
+    const segment = this.#segments.length === 0 ? undefined : this.#segments.shift()
     if (segment !== undefined) {
       this.#current = segment.block
       this.#isCurrentOwn = segment.isOwn

@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { expect, test } from 'vitest'
+import httpsys from '../../src/index.ts'
+import { startBroker } from '../support/broker-fixture.ts'
+import { RawClient } from '../support/raw-client.ts'
+
+test('two servers of a process that share a connection have a socket of their own each, the same for all its requests', async () => {
+  await using fixture = await startBroker()
+  expect(fixture.violations).toEqual([])
+  const sockets: Record<string, Socket[]> = { a: [], b: [] }
+  const servers = ['a', 'b'].map((name) => {
+    return createServer((request, response) => {
+      sockets[name]!.push(request.socket)
+      response.end(`I am ${name}.`)
+    })
+  })
+  const [a, b] = servers as [(typeof servers)[0], (typeof servers)[0]]
+  a.listen(httpsys.prefix('http://localhost:0/a/'))
+  await once(a, 'listening')
+  const { port } = a.address() as AddressInfo
+  b.listen(httpsys.prefix(`http://localhost:${port}/b/`))
+  await once(b, 'listening')
+
+  const client = await RawClient.open(port)
+  const ask = async (name: string): Promise<void> => {
+    const count = sockets[name]!.length + 1
+    client.write(`GET /${name}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    await client.until(`I am ${name}.`, count)
+  }
+  for (const name of ['a', 'b', 'a', 'a', 'b']) await ask(name)
+  expect([new Set(sockets['a']).size, new Set(sockets['b']).size]).toEqual([1, 1])
+  const owners = [sockets['a']![0], sockets['b']![0]].map((socket) => (socket as Socket & { server: unknown }).server)
+  expect(owners[0]).toBe(a)
+  expect(owners[1]).toBe(b)
+  expect(await Promise.all([a, b].map(connectionCount))).toEqual([1, 1])
+
+  // The one that stays keeps its socket when the other closes.
+  const closed = once(a, 'close')
+  a.close()
+  await closed
+  await ask('b')
+  expect(new Set(sockets['b']).size).toBe(1)
+  client[Symbol.dispose]()
+  b.close()
+  await once(b, 'close')
+})
+
+function connectionCount(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
+}

@@ -5,7 +5,7 @@ import { MAX_ID, MAX_SLOTS, SLOT_MASK } from '../protocol/limits.ts'
  * million uses at the earliest: an owner that has fallen behind can't have as many requests waiting, and so never takes a new
  * request for an old one.
  */
-const RESTING_SLOTS = 512
+export const RESTING_SLOTS = 512
 
 /** Values under 31-bit ids, which V8 keeps without a box: a slot that is used again, and a generation that makes ids of earlier uses miss. */
 export class SlotTable<T> {

@@ -22,6 +22,13 @@ const server = createServer((request, response) => {
   if (path === '/exit') process.exit(3)
   if (path === '/upload') return upload(request, response)
   if (path === '/slow-upload') return slowUpload(request, response)
+  if (path === '/echo') return request.pipe(response)
+  // Answers before the body is there, which is then read, or left to be dropped.
+  if (path === '/early' || path === '/unread') {
+    response.end('answered')
+    if (path === '/early') request.resume()
+    return
+  }
   if (path.startsWith('/download/')) return download(Number(path.slice(10)), response)
   response.setHeader('X-Pid', process.pid)
   response.end(`owner ${text} ${request.url}`)

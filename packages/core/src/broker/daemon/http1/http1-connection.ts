@@ -264,7 +264,8 @@ export class Http1Connection
     if (next !== undefined) return this.#goOnWith(next)
     this.#state = 'head'
     this.#headStart = clock.seconds
-    if (this.#isTaking) return
+    // What had come already when the body's window was used up may have been all of it.
+    if (this.#isTaking) return this.resumeReading()
     if (this.#pending !== null) this.#takePending()
     else if (this.#hasEnded) return this.#close()
     this.resumeReading()

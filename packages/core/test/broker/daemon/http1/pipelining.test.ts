@@ -11,6 +11,7 @@ import {
   FRAME_REQUEST,
 } from '../../../../src/broker/protocol/frames.ts'
 import { WINDOW_BYTES } from '../../../../src/broker/protocol/limits.ts'
+import { RESTING_SLOTS } from '../../../../src/broker/daemon/slot-table.ts'
 import { startBroker } from '../../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../../support/broker-fixture.ts'
 import { RawClient } from '../../../support/raw-client.ts'
@@ -90,10 +91,10 @@ test('it is not, either, when its exchange is the last of the owner to be ended'
   const { owner, client } = site
   using other = await RawClient.open(client.socket.remotePort!)
   // So many freed places rest; the next one that is freed is given out again at once.
-  for (let count = 0; count <= 256; count++) {
+  for (let count = 0; count <= RESTING_SLOTS; count++) {
     other.write(REQUEST)
     const { id } = await owner.request()
-    if (count === 256) await pipeline(site, 1).then(([first]) => owner.respond(first!, '<a>', 10))
+    if (count === RESTING_SLOTS) await pipeline(site, 1).then(([first]) => owner.respond(first!, '<a>', 10))
     owner.respond(id, `<${count}>`)
     await other.until(`<${count}>`)
   }

@@ -22,7 +22,8 @@ export { frameworks, mount } from './frameworks/mount.ts'
 export { retire } from './http/retire.ts'
 export type { Retirable } from './http/retire.ts'
 export { middleware } from './http/request-context.ts'
-export type { RequestContext } from './http/request-context.ts'
+export type { ClientCertificate, RequestContext, RequestQueueFacts, RequestTls } from './http/request-context.ts'
+export type { RequestTimings } from './http/request-timings.ts'
 
 const httpsys = { prefix, mount, retire, frameworks, middleware, flushResponseCache }
 export default httpsys

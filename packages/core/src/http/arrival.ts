@@ -8,16 +8,12 @@ export function wantArrivals(): void {
   isWanted = true
 }
 
-/**
- * Called before any handler runs.
- *
- * @param receivedAt - when it came, if the backend knows better than this moment
- */
-export function noteArrival(request: IncomingMessage, receivedAt: number | undefined): void {
-  if (isWanted) (request as { [kArrivedAt]?: number })[kArrivedAt] = Math.min(receivedAt ?? Infinity, performance.now())
+/** A request is about to be given to its server: called before any handler runs. */
+export function noteArrival(request: IncomingMessage): void {
+  if (isWanted) (request as { [kArrivedAt]?: number })[kArrivedAt] = performance.now()
 }
 
-/** When the request came, in milliseconds of `performance.now()`; now, if that was before anybody asked. */
+/** When the request was given to its server, in milliseconds of `performance.now()`; now, if that was before anybody asked. */
 export function arrivalOf(request: IncomingMessage): number {
   return (request as { [kArrivedAt]?: number })[kArrivedAt] ?? performance.now()
 }

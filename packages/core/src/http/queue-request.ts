@@ -41,6 +41,11 @@ export function bindRequest(
   return bound
 }
 
+/** What carries a request; undefined for one that did not come from a queue. */
+export function exchangeOf(request: IncomingMessage): Exchange | undefined {
+  return (request as Partial<QueueRequest>)[kExchange]
+}
+
 /**
  * Shows a version above 1 on the request. Not before there is a response: node:http takes every minor version 0 for HTTP/1.0 when it
  * makes one.

@@ -6,6 +6,7 @@ import { canEndDirectly, finishDirectly, implyHead } from './direct-end.ts'
 import { kNeedDrain } from './node-internals.ts'
 import type { ServerResponseInternals } from './node-internals.ts'
 import type { QueueSocket } from './queue-socket.ts'
+import type { ResponseTimings } from './request-timings.ts'
 import { encodeHead, encoded, reasonOf } from './response-head.ts'
 import { setHeader } from './set-header.ts'
 
@@ -43,6 +44,8 @@ class ResponseState {
   isFull = false
   /** What is sent waits here while an earlier response of the connection is under way; null when it is this one's turn. */
   held: (() => void)[] | null = null
+  /** Where somebody wants to read when it left; null when nobody does. */
+  timings: ResponseTimings | null = null
 
   constructor(exchange: Exchange, onEnded: (response: QueueResponse) => void) {
     this.exchange = exchange
@@ -92,6 +95,12 @@ export function takeTurn(response: QueueResponse): void {
   if (response.finished) finish.call(response)
 }
 
+/** From now on it is noted when the response leaves; nothing of one that is not sent to a queue. */
+export function noteTimings(response: ServerResponse, timings: ResponseTimings): void {
+  const state = (response as unknown as Partial<QueueResponse>)[kState]
+  if (state !== undefined) state.timings = timings
+}
+
 export function exchangeOf(response: QueueResponse): Exchange {
   return response[kState].exchange
 }
@@ -106,10 +115,16 @@ export function onResponseWritable(response: QueueResponse): void {
     for (const callback of callbacks) callback()
   }
   if (response.finished) {
-    state.onEnded(response)
+    onEnded(response, state)
     return
   }
   drain(response)
+}
+
+/** The queue has all of the response. */
+function onEnded(response: QueueResponse, state: ResponseState): void {
+  if (state.timings !== null) state.timings.responseEnd ??= performance.now()
+  state.onEnded(response)
 }
 
 function drain(response: QueueResponse): void {
@@ -276,7 +291,7 @@ function finish(this: QueueResponse): void {
     exchange.sendBody(chunk, chunkEncoding, true, this._trailer)
   }
   nativeFinish.call(this)
-  if (exchange.queuedBytes === 0) state.onEnded(this)
+  if (exchange.queuedBytes === 0) onEnded(this, state)
 }
 // oxlint-disable-next-line typescript/unbound-method -- called with a response
 const nativeFinish = (ServerResponse.prototype as unknown as ServerResponseInternals)._finish as (this: unknown) => void
@@ -296,7 +311,8 @@ function sendHead(
   isLast: boolean,
 ): boolean {
   response._headerSent = true
-  const { exchange, status, reason, fields, contentLength, flags } = response[kState]
+  const { exchange, status, reason, fields, contentLength, flags, timings } = response[kState]
+  if (timings !== null) timings.responseStart = performance.now()
   const socket = (response as unknown as ServerResponse).socket as unknown as QueueSocket | null
   if (socket !== null) socket.bytesWritten += fields.length
   if (status < 200 && status !== 101) {

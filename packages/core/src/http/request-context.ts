@@ -1,9 +1,13 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TlsInfo } from '../base/tls-info.ts'
-import type { UrlPrefix } from '../base/url-prefix.ts'
+import type { ClaimMode, UrlPrefix } from '../base/url-prefix.ts'
+import type { Exchange, RequestQueue } from '../queue/exchange.ts'
 import { arrivalOf, wantArrivals } from './arrival.ts'
+import { exchangeOf } from './queue-request.ts'
+import { noteTimings } from './queue-response.ts'
 import { QueueSocket } from './queue-socket.ts'
+import type { RequestTimings, ResponseTimings } from './request-timings.ts'
 import { peerX509CertificateOf } from './tls-members.ts'
 
 /** How a request came here: what {@link middleware} puts on it. */
@@ -14,15 +18,29 @@ export interface RequestContext {
   readonly requestId: number
   /** Unique in this process; the same for all requests of a connection to one server. */
   readonly connectionId: number
-  /**
-   * When the request came, before any handler ran, in milliseconds of `performance.now()`: to its server, or with newer releases of
-   * Windows to HTTP.SYS, so that the time in the queue counts.
-   */
+  /** The request queue that it came through. */
+  readonly queue: RequestQueueFacts
+  /** When what happened to it; goes on as the response does. */
+  readonly timings: RequestTimings
+  /** `timings.received`. */
   readonly receivedAt: number
   /** What is known of TLS; null when the client did not use it. */
   readonly tls: RequestTls | null
   /** null when none was asked for, or the client showed none. Look at `isTrusted` before you believe it. */
   readonly clientCertificate: ClientCertificate | null
+}
+
+/** What is known of the request queue of a prefix; `prefix` says what requests it gets. */
+export interface RequestQueueFacts {
+  /** What carries the requests: `native` is HTTP.SYS, `broker` the broker. */
+  readonly backend: 'native' | 'broker' | (string & {})
+  /**
+   * HTTP.SYS's name of the queue, as `netsh http show servicestate` and the performance counters have it. null with the broker, where a
+   * queue is known by its prefix (`httpsys status`).
+   */
+  readonly name: string | null
+  /** How the server has claimed the prefix. */
+  readonly mode: ClaimMode
 }
 
 /** What is known of TLS; what the backend does not tell is empty. */
@@ -56,25 +74,48 @@ declare module 'node:http' {
 /** Connect-style middleware that puts `req.httpsys` on requests. */
 export function middleware(): (request: IncomingMessage, response: ServerResponse, next: () => void) => void {
   wantArrivals()
-  return (request, _response, next) => {
-    request.httpsys = contextOf(request)
+  return (request, response, next) => {
+    request.httpsys = contextOf(request, response)
     next()
   }
 }
 
 let lastRequestId = 0
 
-function contextOf(request: IncomingMessage): RequestContext | null {
+function contextOf(request: IncomingMessage, response: ServerResponse): RequestContext | null {
   const socket: unknown = request.socket
-  if (!(socket instanceof QueueSocket)) return null
+  const exchange = exchangeOf(request)
+  if (!(socket instanceof QueueSocket) || exchange === undefined) return null
+  // An app within the app may have it put once more: of TLS more may be known by now, the rest is the same request's.
+  const timings = request.httpsys?.timings ?? beginTimings(request, response, exchange)
   return Object.freeze({
-    prefix: socket.prefix,
-    requestId: ++lastRequestId,
+    prefix: exchange.queue.prefix,
+    requestId: request.httpsys?.requestId ?? ++lastRequestId,
     connectionId: socket.id,
-    receivedAt: arrivalOf(request),
+    queue: factsOf(exchange.queue),
+    timings,
+    receivedAt: timings.received,
     tls: socket.connection.encrypted ? tlsOf(socket.connection.tls) : null,
     clientCertificate: clientCertificateOf(socket.connection.tls),
   })
+}
+
+function factsOf({ backend, name, prefix }: RequestQueue): RequestQueueFacts {
+  return Object.freeze({ backend, name, mode: prefix.mode })
+}
+
+function beginTimings(request: IncomingMessage, response: ServerResponse, { receivedAt }: Exchange): RequestTimings {
+  const delivered = arrivalOf(request)
+  // Two readings of one clock, of which one was converted.
+  const received = Math.min(receivedAt ?? delivered, delivered)
+  const timings: RequestTimings & ResponseTimings = Object.seal({
+    received,
+    delivered,
+    responseStart: null,
+    responseEnd: null,
+  })
+  noteTimings(response, timings)
+  return timings
 }
 
 function tlsOf(info: TlsInfo | undefined): RequestTls {

@@ -109,7 +109,7 @@ export class ServerBinding implements ExchangeListener {
     const server = this.#server
     if (server.timeout || socket.timeout) socket.setTimeout(server.timeout)
     const request = bindRequest(new this.#Request(socket as never), exchange, server)
-    noteArrival(request, exchange.receivedAt)
+    noteArrival(request)
     if (this.#prefix.strip === true) stripPrefix(request, this.#prefix)
     // Requests that leave HTTP come alone.
     if (socket._httpMessage === null || exchange.isUpgrade) socket.exchange = exchange

@@ -5,6 +5,7 @@ import type { RequestQueueHandle } from './request-queue.ts'
 
 /** A claim of this process: one listener on a request queue that it may share with others. */
 export class NativeQueue implements RequestQueue {
+  readonly backend = 'native'
   readonly prefix: UrlPrefix
   readonly address: QueueAddress
   readonly listener: ExchangeListener
@@ -19,6 +20,10 @@ export class NativeQueue implements RequestQueue {
     this.prefix = prefix
     this.listener = listener
     this.address = addressOf(prefix)
+  }
+
+  get name(): string {
+    return this.#member.handle.name
   }
 
   get handle(): RequestQueueHandle {

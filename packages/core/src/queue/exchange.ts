@@ -191,6 +191,10 @@ export interface QueueAddress {
 
 /** A live claim of a prefix: requests arrive at the listener it was opened with until it is shut down. */
 export interface RequestQueue {
+  /** Of which backend it is: `native` (HTTP.SYS), `broker`, `memory`, or another's own word. */
+  readonly backend: string
+  /** What the system calls the queue, where its queues have names of their own (HTTP.SYS); null elsewhere. */
+  readonly name: string | null
   /** The prefix as registered, with the real port. */
   readonly prefix: UrlPrefix
   readonly address: QueueAddress

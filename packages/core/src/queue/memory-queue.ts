@@ -66,6 +66,8 @@ export class MemoryBackend {
 }
 
 class MemoryQueue implements RequestQueue {
+  readonly backend = 'memory'
+  readonly name = null
   readonly prefix: UrlPrefix
   readonly address: QueueAddress
   readonly listener: ExchangeListener

@@ -16,7 +16,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import httpsys from '../../src/index.ts'
 import { startBroker } from '../support/broker-fixture.ts'
 import type { BrokerFixture } from '../support/broker-fixture.ts'
-import { RawClient } from '../support/raw-client.ts'
 
 let fixture: BrokerFixture
 const servers: Server[] = []
@@ -249,60 +248,5 @@ describe('the registry', () => {
     expect(httpsys.frameworks.unregister('mine')).toBe(true)
     expect(httpsys.frameworks.unregister('mine')).toBe(false)
     expect(await textOf(`${await mounted(echo)}/x`)).toBe('/app/x ')
-  })
-})
-
-describe('middleware', () => {
-  test('says how a request came, on any Connect-style stack', async () => {
-    const seen: IncomingMessage['httpsys'][] = []
-    const app = express()
-    app.use(httpsys.middleware())
-    app.use((request, response) => {
-      seen.push(request.httpsys)
-      response.end()
-    })
-    const base = await mounted(app)
-    using client = await RawClient.open(Number(new URL(base).port))
-    for (const count of [1, 2]) {
-      client.write('GET /app/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
-      await client.until('\r\n\r\n', count)
-    }
-    const [first, second] = seen
-    expect(first?.prefix.href).toBe(`${base}/`)
-    expect(second!.requestId).toBeGreaterThan(first!.requestId)
-    expect(second!.connectionId).toBe(first!.connectionId)
-    expect([first!.tls, first!.clientCertificate]).toEqual([null, null])
-    expect(first!.receivedAt).toBeLessThanOrEqual(performance.now())
-  })
-
-  test('knows when a request came, however late it is asked', async () => {
-    const moments: number[] = []
-    const app = express()
-    app.use((_request, _response, next) => {
-      moments.push(performance.now())
-      setImmediate(next)
-    })
-    app.use(httpsys.middleware(), (request, response) => {
-      moments.unshift(request.httpsys!.receivedAt)
-      response.end()
-    })
-    await textOf(await mounted(app))
-    expect(moments[0]).toBeLessThanOrEqual(moments[1]!)
-    expect(moments[0]).toBeGreaterThan(0)
-  })
-
-  test('says null on plain TCP', async () => {
-    let seen: unknown
-    const put = httpsys.middleware()
-    const server = createServer((request, response) => {
-      put(request, response, () => {
-        seen = request.httpsys
-        response.end()
-      })
-    }).listen(0)
-    servers.push(server)
-    await once(server, 'listening')
-    await textOf(`http://localhost:${(server.address() as AddressInfo).port}`)
-    expect(seen).toBeNull()
   })
 })

@@ -11,6 +11,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { UrlPrefix } from '../../src/base/url-prefix.ts'
 import { flushResponseCache } from '../../src/http/flush-response-cache.ts'
 import { installListenHook } from '../../src/http/listen-hook.ts'
+import { middleware } from '../../src/http/request-context.ts'
 import { NativeBackend } from '../../src/native/native-backend.ts'
 import type { HttpApi } from '../../src/native/win32-api.ts'
 import { selfSigned } from '../../src/x509/self-signed.ts'
@@ -181,6 +182,15 @@ test('a response with a cache policy is asked of the app once, until it is flush
   expect(await ask()).toBe('answer 1')
   await flushResponseCache(`http://localhost:${port}/`)
   expect(await ask()).toBe('answer 2')
+})
+
+test('a request of a prefix on port 0 knows the port that was chosen', async () => {
+  const use = middleware()
+  server.on('request', (req, res) => use(req, res, () => res.end(req.httpsys!.prefix.href)))
+  server.listen(UrlPrefix.parse('http://localhost:0/'))
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+  expect(await ask()).toBe(`http://localhost:${port}/`)
 })
 
 test('an app sees the certificate of its client on req.socket', async () => {

@@ -12,6 +12,9 @@ export interface QueueHome {
 
 /** A claim of this process, live or about to be. */
 export class BrokerQueue implements RequestQueue {
+  readonly backend = 'broker'
+  /** A queue of the broker is known by its prefix. */
+  readonly name = null
   prefix: UrlPrefix
   address: QueueAddress
   isRef = true

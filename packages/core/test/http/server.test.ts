@@ -407,6 +407,18 @@ describe('responses', () => {
     expect((await fetchText(one.port, '/app/small')).text).toBe('small')
   })
 
+  test('with a Content-Length that is no number are framed without it', async () => {
+    const whole = await rawResponse((_req, res) => res.setHeader('Content-Length', 'many').end('hello'))
+    expect(whole.match(/Content-Length: .*|Transfer-Encoding: .*/g)).toEqual(['Content-Length: 5'])
+    const pieces = await rawResponse((_req, res) => {
+      res.writeHead(200, { 'Content-Length': 'many' })
+      res.write('one')
+      res.end('two')
+    })
+    expect(pieces.match(/Content-Length: .*|Transfer-Encoding: .*/g)).toEqual(['Transfer-Encoding: chunked'])
+    expect(pieces).toMatch(/\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n$/)
+  })
+
   test('that break their own Content-Length break the connection, not the next response', async () => {
     const more = await rawResponse((_req, res) => {
       res.writeHead(200, { 'Content-Length': '3' })

@@ -102,6 +102,8 @@ describe('a process that closes its last server, which has its port to itself', 
     const client = await RawClient.open(port)
     client.write('GET /close HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await expect.poll(() => program.output).toContain('closing')
+    // Not node:http's, with which it would end as well.
+    expect(site.brokers()).toHaveLength(1)
     return [program, client]
   }
 
@@ -147,6 +149,7 @@ test('a port of its own goes with the worker thread that has it', async () => {
   const program = site.run(['--import', preload, app('thread.mjs')], { HTTPSYS_PREFIX: 'auto', PORT: String(port) })
   await program.ready()
   expect(await textOf(`http://127.0.0.1:${port}/x`)).toBe('thread /x')
+  expect(site.brokers()).toHaveLength(1)
   program.child.kill('SIGUSR2')
   await expect.poll(() => connectTo(port)).toBe('ECONNREFUSED')
   expect(program.child.exitCode).toBe(null)
@@ -189,9 +192,11 @@ test('httpsys run starts a program on its prefix, and ends as it ends', async ()
 
 test('a process that breaks off pipelined requests, and closes, ends', async () => {
   await using site = await ProgramSite.open()
-  const program = site.run(['--import', preload, app('pipelined-leave.mjs')], { HTTPSYS_PREFIX: 'auto' })
+  const env = { HTTPSYS_PREFIX: 'auto', HTTPSYS_BROKER_IDLE_EXIT: '60000' }
+  const program = site.run(['--import', preload, app('pipelined-leave.mjs')], env)
   await program.ready()
   expect(await program.exit()).toBe(0)
+  expect(site.brokers()).toHaveLength(1)
 })
 
 test('httpsys run reports the exit code of the program', async () => {

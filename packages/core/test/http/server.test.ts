@@ -585,6 +585,20 @@ test('a client that pipelines without end is no longer read, and answered in ful
   await client.until('next ', count)
 })
 
+test('a connection that has left HTTP goes when the app has ended and destroyed it, whatever its client does', async () => {
+  await using one = await serve(() => {})
+  one.server.on('upgrade', (_request, socket) => {
+    socket.end('HTTP/1.1 101 Yes\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nthe last word', () => socket.destroy())
+  })
+  using client = await RawClient.open(one.port)
+  client.write('GET /app/ HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+  expect(await client.untilEnd()).toMatch(/the last word$/)
+  const { port } = one
+  await expect
+    .poll(() => fixture.broker.status().queues.find(({ prefix }) => prefix.includes(`:${port}/`))?.connections)
+    .toBe(0)
+})
+
 test('destroying the request breaks the connection', async () => {
   await using one = await serve((req) => req.destroy())
   const outgoing = request(`http://localhost:${one.port}/app/`, { agent: false }).end()

@@ -81,6 +81,8 @@ export class BrokerExchange implements Exchange {
   #secondsToLive = 0
   #hasHead = false
   #isSent = false
+  /** The connection carries raw bytes both ways. */
+  #isOpaque = false
   #window = WINDOW_BYTES
   #granted = 0
   /** Pieces that wait for credit, and whether the last of them ends the response. */
@@ -188,7 +190,7 @@ export class BrokerExchange implements Exchange {
     if (this.#isSent || this.#hasHead) return false
     this.#hasHead = true
     const isOpaque = (flags & RESPONSE_OPAQUE) !== 0
-    if (isOpaque) this.isBodyDone = false
+    if (isOpaque) this.#leaveHttp()
     let length = 0
     if (chunk !== null) length = typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding ?? 'utf8') : chunk.length
     // A large first piece takes the way of the others, which waits for credit and does not copy.
@@ -248,7 +250,7 @@ export class BrokerExchange implements Exchange {
   beginRaw(): boolean {
     if (this.#isSent || this.#hasHead || !this.isAlone) return false
     this.#hasHead = true
-    this.isBodyDone = false
+    this.#leaveHttp()
     const { writer } = this.#home
     const offset = writer.reserve(RESPONSE_FIXED_BYTES, FRAME_RESPONSE, RESPONSE_FLAG_RAW, 200, this.id)
     writer.bytes.fill(0, offset + HEADER_BYTES, offset + RESPONSE_FIXED_BYTES)
@@ -277,12 +279,11 @@ export class BrokerExchange implements Exchange {
   cancel(isReset = false): void {
     if (this.#isSent && this.isBodyDone) return
     const { writer } = this.#home
+    const flags = isReset ? CANCEL_RESET : 0
     // A head that has not left yet never does, as on a socket that is destroyed in the turn of the first write.
-    if (!this.#isSent) {
-      const flags = isReset ? CANCEL_RESET : 0
-      writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL, flags)
-      writer.signal(FRAME_CANCEL, flags, 0, this.id)
-    }
+    if (!this.#isSent) writer.replace(this.#headOffset, this.#headMark, FRAME_CANCEL, flags)
+    // An opaque connection whose side of here has ended would stay until the client ends the other.
+    if (!this.#isSent || this.#isOpaque) writer.signal(FRAME_CANCEL, flags, 0, this.id)
     this.#drop()
     this.isBodyDone = true
     this.#onSent()
@@ -306,6 +307,11 @@ export class BrokerExchange implements Exchange {
     this.#drop()
     this.#isSent = true
     this.isBodyDone = true
+  }
+
+  #leaveHttp(): void {
+    this.#isOpaque = true
+    this.isBodyDone = false
   }
 
   /** Sends what the window allows; returns whether all of it went and there is room for more. */

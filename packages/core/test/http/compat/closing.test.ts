@@ -157,6 +157,27 @@ describePrivateCompat('a server that has been closed', (host) => {
     await closed
   })
 
+  test('close does not wait for the end of a client whose broken request has been answered', async () => {
+    await using site = await openSite(host)
+    const client = await site.client()
+    client.write('POST /held HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno size')
+    expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    await close(site.server).closed
+    expect(client.isClosed).toBe(false)
+  })
+
+  test('close does not wait for the end of a client that has left HTTP, when the app has ended and destroyed', async () => {
+    await using site = await openSite(host)
+    site.server.on('upgrade', (_request, socket) => {
+      socket.end('HTTP/1.1 101 Yes\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nthe last word', () => socket.destroy())
+    })
+    const client = await site.client()
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+    expect(await client.untilEnd()).toMatch(/the last word$/)
+    await close(site.server).closed
+    expect(client.isClosed).toBe(false)
+  })
+
   test('a server that listens again has still the connections from before', async () => {
     await using site = await openSite(host)
     const { port } = site

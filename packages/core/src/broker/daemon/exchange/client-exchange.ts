@@ -252,10 +252,14 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   onCancel(isReset: boolean): void {
     this.tap.fail()
     const wasLive = this.state === 'open' || this.state === 'opaque'
+    const hasEnded = this.isOwnerDone
     this.state = 'broken'
     this.onOwnerDone()
-    if (wasLive && isReset) this.carrier.onExchangeBroken(true)
-    else if (wasLive) this.breakOff()
+    if (!wasLive) return
+    if (isReset) this.carrier.onExchangeBroken(true)
+    // All of it still reaches the client, whose own end is not waited for.
+    else if (hasEnded) this.carrier.closeGently()
+    else this.breakOff()
   }
 
   onOwnerGone(): void {

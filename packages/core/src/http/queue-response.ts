@@ -38,6 +38,8 @@ class ResponseState {
   /** What node:http's `end` wants to be called when all has been sent; it emits `'finish'`. */
   onFinish: (() => void) | null = null
   writeCallbacks: (() => void)[] | null = null
+  /** `write` was given a callback, which comes before what follows the end. */
+  hasWriteCallback = false
   /** Bytes written in this turn, which node:http would still hold. */
   turnBytes = 0
   /** The queue has no room; it will say when it has. */
@@ -145,7 +147,8 @@ export function emitFinish(response: QueueResponse): void {
 
 /** Whether somebody could notice when and in which context `'finish'` is emitted. */
 export function isWatched(response: QueueResponse): boolean {
-  return response._eventsCount > 0 || response[kState].onFinish !== null
+  const { onFinish, hasWriteCallback } = response[kState]
+  return response._eventsCount > 0 || onFinish !== null || hasWriteCallback
 }
 
 function storeHeader(this: QueueResponse, firstLine: string, headers: unknown): void {
@@ -337,6 +340,7 @@ function countBytes(
 
 function afterWrite(response: QueueResponse, callback: () => void): void {
   const state = response[kState]
+  state.hasWriteCallback = true
   if (state.exchange.queuedBytes === 0) process.nextTick(callback)
   else if (state.writeCallbacks === null) state.writeCallbacks = [callback]
   else state.writeCallbacks.push(callback)

@@ -1,4 +1,5 @@
 import { OutgoingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { Site, codeOf, describeCompat, get } from './hosts.ts'
@@ -226,6 +227,16 @@ describeCompat('response', (host) => {
     })
     expect(await site.exchange(get())).toBe('')
     expect(seen).toEqual([true, true])
+  })
+
+  test('write calls back before the response lets go of its socket', async () => {
+    const sockets: unknown[] = []
+    await using site = await Site.open(host, (_request, response) => {
+      response.write('a piece', () => sockets.push(response.socket))
+      response.end()
+    })
+    await site.exchange(get())
+    expect(sockets).toEqual([expect.any(Socket)])
   })
 
   test('cork holds writes back', async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openConnection } from '../../../src/broker/client/open-connection.ts'
+import type { ConnectSocket, OpenConnection } from '../../../src/broker/client/open-connection.ts'
 import { FrameReader } from '../../../src/broker/protocol/frame-reader.ts'
 import { encodeText } from '../../../src/broker/protocol/frame-writer.ts'
 import { FRAME_BODY, FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS } from '../../../src/broker/protocol/frames.ts'
@@ -14,6 +15,16 @@ import { hasSharedMemory } from '../../../src/sockets/shared-memory.ts'
 
 const NO_BYTES = Buffer.alloc(0)
 
+/** Opens a connection without memory in common, whose frames nobody wants. */
+function openTo(path: string): Promise<OpenConnection> {
+  const connectSocket: ConnectSocket = async (options) => {
+    const socket = connect({ path, ...options })
+    await once(socket, 'connect')
+    return socket
+  }
+  return openConnection(connectSocket, { onFrame() {}, onBatchEnd: () => true }, 0)
+}
+
 test('frames keep their bytes and their order when the broker reads more slowly than they come', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'httpsys-test-'))
   const path = join(directory, 'broker.sock')
@@ -21,15 +32,7 @@ test('frames keep their bytes and their order when the broker reads more slowly 
   try {
     await once(server, 'listening')
     const accepted = once(server, 'connection') as Promise<[Socket]>
-    const opening = openConnection(
-      async (options) => {
-        const socket = connect({ path, ...options })
-        await once(socket, 'connect')
-        return socket
-      },
-      { onFrame() {}, onBatchEnd: () => true },
-      0,
-    )
+    const opening = openTo(path)
     const [broker] = await accepted
     broker.write(encodeText(FRAME_HELLO, 0, encodeHello(process.pid)))
     const { socket, writer } = await opening
@@ -103,15 +106,7 @@ test('a broker that sends what can be no frame is left, and the process says why
   try {
     await once(server, 'listening')
     const accepted = once(server, 'connection') as Promise<[Socket]>
-    const opening = openConnection(
-      async (options) => {
-        const socket = connect({ path, ...options })
-        await once(socket, 'connect')
-        return socket
-      },
-      { onFrame() {}, onBatchEnd: () => true },
-      0,
-    )
+    const opening = openTo(path)
     const [broker] = await accepted
     broker.write(encodeText(FRAME_HELLO, 0, encodeHello(process.pid)))
     const { socket } = await opening

@@ -172,7 +172,7 @@ export class BrokerSession implements LinkHome, QueueHome {
       case FRAME_CLAIMED:
         return this.#onClaimed(id, payload)
       case FRAME_REFUSED:
-        return this.#settle(id, decodeRefused(payload))
+        return this.#onRefused(link, id, decodeRefused(payload))
       case FRAME_FLUSHED:
         return this.#flushing.shift()?.()
       case FRAME_REVOKED:
@@ -269,10 +269,10 @@ export class BrokerSession implements LinkHome, QueueHome {
     try {
       await this.#claim(queue, undefined, true)
     } catch (error) {
-      if (!this.#queues.delete(queue.id)) return
-      queue.listener.onQueueLost(queue, error as Error)
-      this.#closeIfUnused()
+      if (this.#queues.delete(queue.id)) queue.listener.onQueueLost(queue, error as Error)
     }
+    // It may have been closed while the broker was being looked for.
+    this.#closeIfUnused()
   }
 
   #onClaimed(id: number, payload: string): void {
@@ -286,6 +286,12 @@ export class BrokerSession implements LinkHome, QueueHome {
     // A claim that is made again, after the broker was lost, must come back to the same port.
     if (queue.prefix.port === 0) queue.prefix = queue.prefix.withPort(port)
     this.#settle(id)
+  }
+
+  /** One that refuses since it has handed its ports over says so to everybody later, and may have said so before it could be heard. */
+  #onRefused(link: BrokerLink, id: number, reason: HttpSysError): void {
+    if (reason.code === 'ECONNRESET') this.#onLeaving(link)
+    else this.#settle(id, reason)
   }
 
   /** Another process has taken the prefix over; what was begun here goes on. */

@@ -5,6 +5,7 @@ import type { Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { HttpSysError } from '../../../src/base/errors.ts'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { BrokerLink } from '../../../src/broker/client/broker-link.ts'
 import type { LinkHome } from '../../../src/broker/client/broker-link.ts'
@@ -38,6 +39,8 @@ class StandIn implements AsyncDisposable {
   readonly #sockets: Socket[] = []
   /** Types of the frames that have come, by connection. */
   readonly heard: number[][] = []
+  /** Connections that the other side has ended. */
+  readonly ended: number[] = []
 
   private constructor(directory: string, onFrame: (socket: Socket, type: number, id: number, index: number) => void) {
     this.directory = directory
@@ -47,6 +50,7 @@ class StandIn implements AsyncDisposable {
       const types: number[] = []
       this.heard.push(types)
       socket.on('error', () => {})
+      socket.on('end', () => this.ended.push(index))
       socket.on('data', (bytes) => {
         reader.push(bytes, 0, bytes.length)
         for (const { type, id } of frames.splice(0)) {
@@ -218,8 +222,27 @@ test('a claim that is given back before the successor answers is not made again,
   broker.send(0, ...requestFor(0), frame(FRAME_RELEASED, 0, ''))
   await expect.poll(() => calls).toEqual(['request', 'shut down'])
   broker.send(1, HELLO)
-  await broker.settle(1)
-  expect(broker.heard[1]).not.toContain(FRAME_CLAIM)
+  // Nor does the successor wait for a process that has nothing there.
+  await expect.poll(() => broker.ended).toContain(1)
+  expect(broker.heard[1]).toEqual([FRAME_HELLO])
+})
+
+test('a broker that has handed its ports over, and has not said so yet, is left by those that it refuses', async () => {
+  const left = new HttpSysError({ code: 'ECONNRESET', syscall: 'listen', subject: '', reason: 'left', remedy: '' })
+  await using broker = await StandIn.start((socket, type, id, index) => {
+    if (type !== FRAME_CLAIM || index !== 0 || id === 0) return greetAndGrant(socket, type, id)
+    socket.write(frame(FRAME_REFUSED, id, encodeRefused(left)))
+  })
+  const session = new BrokerSession(broker.directory)
+  const listener: Partial<ExchangeListener> = { onConnectionClosed() {}, onQueueLost() {} }
+  const queues = [await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener as ExchangeListener)]
+  queues.push(await session.open(UrlPrefix.parse('http://localhost:1024/2/'), listener as ExchangeListener))
+  const both = [FRAME_HELLO, FRAME_CLAIM, FRAME_CLAIM]
+  await expect.poll(() => broker.heard).toEqual([both, both])
+  broker.send(0, frame(FRAME_LEAVING, 0, ''))
+  await broker.settle(0)
+  expect(broker.heard).toHaveLength(2)
+  for (const queue of queues) void queue.shutdown()
 })
 
 test('a claim that is taken over at the successor still gets what comes from the broker that leaves', async () => {

@@ -172,7 +172,8 @@ export class Broker
     await this.#listeners.close()
     // Owners flush the successor's cache from now on.
     this.#claims.closeCaches()
-    for (const peer of this.#peers) peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
+    // Nobody expects it before HELLO; who says that later is told when he claims something.
+    for (const peer of this.#peers) if (peer.state === 'open') peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
     for (const connection of this.#connections) connection.leave()
     const { shutdownTimeout } = this.limits
     const clients = [this.#connections, this.#secureEngine.pending]

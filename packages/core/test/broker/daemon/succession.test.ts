@@ -7,11 +7,14 @@ import { encodeClaim } from '../../../src/broker/protocol/claims.ts'
 import {
   FRAME_BODY,
   FRAME_CLAIM,
+  FRAME_HELLO,
+  FRAME_LEAVING,
   FRAME_RELEASE,
   FRAME_RELEASED,
   FRAME_REQUEST,
   FRAME_REVOKED,
 } from '../../../src/broker/protocol/frames.ts'
+import { encodeHello } from '../../../src/broker/protocol/hello.ts'
 import { startBroker } from '../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../support/broker-fixture.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -71,6 +74,26 @@ test('a claim that is given back before it is granted is never granted', async (
   await client.until('404 Not Found')
   await owner.claim(hrefOf('/2/'))
   expect(owner.frames).toEqual([])
+})
+
+test('a process that connects while the broker hands over hears HELLO first, and is refused', async () => {
+  using owner = await ownerOf('/2/')
+  using client = await RawClient.open(port)
+  client.write(GET)
+  const { id } = await owner.request()
+  using late = await RawOwner.silent(join(fixture.directory, 'private.sock'))
+  // Accepted behind it.
+  using other = await openOwner()
+  const left = fixture.broker.leave()
+  await other.next(FRAME_LEAVING)
+  late.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid)) })
+  await late.next(FRAME_HELLO)
+  expect(late.frames).toEqual([])
+  await expect(late.claim(hrefOf('/3/'))).rejects.toMatchObject({ code: 'ECONNRESET' })
+  owner.respond(id, 'answered')
+  await client.until('answered')
+  client[Symbol.dispose]()
+  await left
 })
 
 describe('the owner of a prefix dies', () => {

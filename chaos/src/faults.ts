@@ -60,9 +60,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 
   async 'owner’s event loop blocked'({ site, journal, random, prefixes }) {
     const window = journal.open('owner’s event loop blocked', null, [])
-    const milliseconds = random.integer(50, 500)
-    site.owners.get(random.pick(prefixes))!.send(milliseconds)
-    await delay(milliseconds)
+    const { pid } = site.owners.get(random.pick(prefixes))!
+    await site.give(pid!, { kind: 'block', milliseconds: random.integer(50, 500) })
     journal.close(window)
   },
 
@@ -85,6 +84,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     process.kill(pid, 'SIGSTOP')
     await delay(random.integer(50, 500))
     process.kill(pid, 'SIGCONT')
+    journal.close(window)
+  },
+
+  /** Unlike one that is stopped, its other threads go on. */
+  async 'broker’s event loop blocked'({ site, journal, random }) {
+    const window = journal.open('broker’s event loop blocked', null, [])
+    await site.give(site.brokerPid()!, { kind: 'block', milliseconds: random.integer(50, 500) })
     journal.close(window)
   },
 

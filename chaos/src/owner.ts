@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import httpsys from '@httpsys/core'
 import type { UrlPrefix } from '@httpsys/core'
 import { WebSocketServer } from 'ws'
+import './inside.ts'
 import { contentOf, receiptOf } from './content.ts'
 
 const [, , prefix = '/', mode = 'create'] = process.argv
@@ -44,11 +45,6 @@ function leave(): void {
 server.on('drain', leave)
 process.on('SIGTERM', leave)
 process.on('disconnect', () => process.exit())
-process.on('message', (milliseconds: number) => {
-  const end = performance.now() + milliseconds
-  // Blocks the event loop, as a long calculation does.
-  while (performance.now() < end);
-})
 server.on('listening', () => process.send?.('listening'))
 server.on('error', (error) => {
   console.error(`owner of ${prefix}: ${error.message}`)

@@ -1,7 +1,7 @@
 import { execFile, fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { CONTROL, give } from './orders.ts'
+import type { Holdings, Order } from './orders.ts'
 
+const inside = new URL('inside.js', import.meta.url).href
 const ownerScript = fileURLToPath(new URL('owner.js', import.meta.url))
 export const PREFIXES = ['/1/', '/2/', '/3/', '/4/', '/5/', '/6/', '/7/', '/8/']
 
@@ -22,9 +25,11 @@ export class Site {
   readonly directory = mkdtempSync(join(tmpdir(), 'httpsys-chaos-'))
   readonly owners = new Map<string, ChildProcess>()
   readonly port: number
+  readonly #control = join(this.directory, 'control')
 
   private constructor(port: number) {
     this.port = port
+    mkdirSync(this.#control)
   }
 
   /** Starts a broker and an owner for each prefix. */
@@ -40,7 +45,8 @@ export class Site {
     for (;;) {
       const child = fork(ownerScript, [prefix, mode], {
         env: this.#env(),
-        execArgv: [],
+        // It counts objects in a way that is not settled yet.
+        execArgv: ['--disable-warning=ExperimentalWarning'],
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       })
       const said = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => null)])
@@ -53,8 +59,9 @@ export class Site {
   /** Starts the broker, with few descriptors, before any owner does. */
   async #startBroker(): Promise<void> {
     const main = new URL('../../packages/core/dist/broker/daemon/main.js', import.meta.url)
-    const command = `ulimit -n ${BROKER_DESCRIPTORS}; exec "$0" "$1"`
-    spawn('sh', ['-c', command, process.execPath, fileURLToPath(main)], { env: this.#env(), stdio: 'ignore' })
+    const command = `ulimit -n ${BROKER_DESCRIPTORS}; exec "$@"`
+    const program = [process.execPath, '--import', inside, fileURLToPath(main)]
+    spawn('sh', ['-c', command, 'sh', ...program], { env: this.#env(), stdio: 'ignore' })
     while (this.brokerPid() === undefined) await delay(10)
   }
 
@@ -62,6 +69,7 @@ export class Site {
     return {
       ...process.env,
       HTTPSYS_RUNTIME_DIR: this.directory,
+      [CONTROL]: this.#control,
       HTTPSYS_BASE: `http://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '1000',
       HTTPSYS_QUEUE_LENGTH: String(QUEUE_LENGTH),
@@ -94,6 +102,11 @@ export class Site {
       // It has just ended.
       return false
     }
+  }
+
+  /** Has one of the processes carry out an order, and waits for it. */
+  give(pid: number, order: Order): Promise<Holdings | null> {
+    return give(this.#control, pid, order)
   }
 
   /** `httpsys upgrade` */

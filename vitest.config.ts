@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   ssr: { resolve: { conditions: ['@httpsys/source', 'module', 'node', 'development|production'] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
+    include: ['{packages,examples}/*/test/**/*.test.ts', '{bench,chaos}/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.fuzz.test.ts'],
     globalSetup: ['./test/build.ts'],
     pool: 'forks',

@@ -1,4 +1,4 @@
-// `npm run soak -- [--minutes 10]`: checked load and owners that are replaced, while memory and handles are watched.
+// `npm run soak -- [--minutes 10]`: checked load and owners that are replaced, while what processes hold is watched.
 import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -7,44 +7,35 @@ import { Journal } from './journal.ts'
 import { startLoad } from './load.ts'
 import { Random } from './random.ts'
 import { PREFIXES, Site } from './site.ts'
+import { growthOf } from './trend.ts'
+import type { Sample } from './trend.ts'
 
 const SAMPLE_MS = 1000
-/** The heap settles first. */
-const WARM_UP = 0.2
-/** What may be another at the end than at the beginning, of the median: noise, not a trend. */
-const MAX_RSS_GROWTH_MIB = 16
-const MAX_DESCRIPTOR_GROWTH = 8
 
-interface Sample {
-  readonly rssMebibytes: number
-  readonly descriptors: number
-}
-
-const { values } = parseArgs({ options: { minutes: { type: 'string' } } })
+const { values } = parseArgs({ options: { minutes: { type: 'string' }, leak: { type: 'string' } } })
 const minutes = Number(values.minutes ?? 10)
-if (!(minutes > 0)) {
-  console.error('usage: npm run soak -- [--minutes N]')
+if (!(minutes > 0) || !['broker', 'owner', undefined].includes(values.leak)) {
+  console.error('usage: npm run soak -- [--minutes N] [--leak broker|owner]')
   process.exit(2)
 }
 
 const journal = new Journal()
 const site = await Site.open()
-const samples: { broker: Sample[]; owner: Sample[] } = { broker: [], owner: [] }
+const watched = [
+  { name: 'broker', pid: site.brokerPid()!, samples: [] as Sample[] },
+  // Prefix 1 keeps its process; the others are replaced all the time.
+  { name: 'owner', pid: site.owners.get(PREFIXES[0]!)!.pid!, samples: [] as Sample[] },
+]
 try {
   const load = startLoad(site.port, 1, journal)
-  const random = new Random(1)
-  // Prefix 1 keeps its process, which is watched; the others are replaced all the time.
-  const others = PREFIXES.slice(1)
+  const scene = { site, journal, random: new Random(1), prefixes: PREFIXES.slice(1) }
   const end = performance.now() + minutes * 60_000
   for (let next = performance.now(); performance.now() < end; next += SAMPLE_MS) {
-    samples.broker.push(sampleOf(site.brokerPid()!))
-    samples.owner.push(sampleOf(site.owners.get(PREFIXES[0]!)!.pid!))
-    await FAULTS[random.pick(['owner taken over', 'owner killed', 'owner retired'])]!({
-      site,
-      journal,
-      random,
-      prefixes: others,
-    })
+    for (const { name, pid, samples } of watched) {
+      if (name === values.leak) await site.give(pid, { kind: 'leak' })
+      samples.push(await sampleOf(pid))
+    }
+    await FAULTS[scene.random.pick(['owner taken over', 'owner killed', 'owner retired'])]!(scene)
     await delay(Math.max(0, next + SAMPLE_MS - performance.now()))
   }
   await load.stop()
@@ -59,29 +50,22 @@ console.log(
     .join(', '),
 )
 for (const failure of failures) console.log(failure)
-const isSteady = [report('broker', samples.broker), report('owner', samples.owner)].every(Boolean)
+const isSteady = watched.map(({ name, samples }) => report(name, samples)).every(Boolean)
 process.exitCode = isSteady && counts.lost === 0 && counts.misrouted === 0 ? 0 : 1
 
 /** Prints how a process has grown; returns whether that is no trend. */
-function report(name: string, all: readonly Sample[]): boolean {
-  const settled = all.slice(Math.floor(all.length * WARM_UP))
-  const third = Math.ceil(settled.length / 3)
-  const [first, last] = [settled.slice(0, third), settled.slice(-third)]
-  const rss = [first, last].map((part) => medianOf(part.map((sample) => sample.rssMebibytes)))
-  const descriptors = [first, last].map((part) => medianOf(part.map((sample) => sample.descriptors)))
-  console.log(
-    `${name}: ${rss[0]!.toFixed(1)} → ${rss[1]!.toFixed(1)} MiB resident, ${descriptors[0]} → ${descriptors[1]} descriptors`,
-  )
-  const isSteady = rss[1]! - rss[0]! < MAX_RSS_GROWTH_MIB && descriptors[1]! - descriptors[0]! < MAX_DESCRIPTOR_GROWTH
-  if (!isSteady) console.log(`${name}: that is a trend`)
-  return isSteady
+function report(name: string, samples: readonly Sample[]): boolean {
+  const growths = growthOf(samples)
+  const texts = growths.map(({ what, from, to }) => `${what} ${from.toFixed()} → ${to.toFixed()}`)
+  console.log(`${name}: ${texts.join(', ')}`)
+  const trends = growths.filter(({ isTrend }) => isTrend).map(({ what }) => what)
+  if (trends.length > 0) console.log(`${name}: a trend in ${trends.join(', ')}`)
+  return trends.length === 0
 }
 
-function sampleOf(pid: number): Sample {
+/** After it has told, its garbage is collected: what is left is held. */
+async function sampleOf(pid: number): Promise<Sample> {
+  const { handles, timers } = (await site.give(pid, { kind: 'count' }))!
   const kibibytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-  return { rssMebibytes: kibibytes / 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length }
-}
-
-function medianOf(numbers: readonly number[]): number {
-  return numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? 0
+  return { memory: kibibytes / 1024, descriptors: readdirSync(`/proc/${pid}/fd`).length, handles, timers }
 }

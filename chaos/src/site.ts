@@ -71,7 +71,8 @@ export class Site {
       HTTPSYS_RUNTIME_DIR: this.directory,
       [CONTROL]: this.#control,
       HTTPSYS_BASE: `http://localhost:${this.port}`,
-      HTTPSYS_BROKER_IDLE_EXIT: '1000',
+      // It waits for its owners, however slow the machine is.
+      HTTPSYS_BROKER_IDLE_EXIT: '30000',
       HTTPSYS_QUEUE_LENGTH: String(QUEUE_LENGTH),
       // A new owner comes, however slow the machine is.
       HTTPSYS_HOLD_FOR: '30000',

@@ -11,7 +11,7 @@ function trendsIn(count: number, sampleAt: (index: number) => Partial<Sample>): 
 }
 
 test.each(['memory', 'descriptors', 'handles', 'timers'] as const)('%s that grow slowly are a trend', (what) => {
-  expect(trendsIn(600, (index) => ({ [what]: STEADY[what] + index / 20 }))).toEqual([what])
+  expect(trendsIn(600, (index) => ({ [what]: STEADY[what] + index / 10 }))).toEqual([what])
 })
 
 test.each([

@@ -76,7 +76,7 @@ export class HttpClient implements Client {
     const prefix = this.#ground.random.pick(this.#ground.prefixes)
     const method = this.#ground.random.pick(['GET', 'GET', 'GET', 'PUT', 'POST'])
     const number = this.#number++
-    const size = this.#ground.random.integer(0, this.#ground.random.pick([100, 5000, 200_000]))
+    const size = this.#ground.random.integer(0, this.#ground.random.pick([100, 5000, 200_000, 2_000_000]))
     const body = contentOf(prefix, number, size)
     await persist(this.#ground.journal, [prefix], method !== 'POST', async () => {
       if (method === 'GET')

@@ -178,6 +178,7 @@ test('a server in a worker thread lands on its prefix', async () => {
   const program = site.run(['--import', preload, app('thread.mjs')], { HTTPSYS_PREFIX: '/t/' })
   await program.ready()
   expect(await textOf(`${site.base}/t/x`)).toBe('thread /x')
+  expect(program.errors).not.toContain('Warning')
 })
 
 test('httpsys run starts a program on its prefix, and ends as it ends', async () => {

@@ -1,7 +1,7 @@
-import { closeSync } from 'node:fs'
 import type { IpcNetConnectOpts, Socket } from 'node:net'
 import { HttpSysError } from '../../base/errors.ts'
 import { ringDoorbell } from '../../sockets/doorbell.ts'
+import { libc } from '../../sockets/libc.ts'
 import { sendNow } from '../../sockets/send-now.ts'
 import { hasSharedMemory, mapSharedMemory } from '../../sockets/shared-memory.ts'
 import { BLOCKS_BYTES } from '../blocks/block-memory.ts'
@@ -155,7 +155,8 @@ class Opening {
       if (rings !== undefined) this.rings = this.#openRings(rings)
       if (blocks !== undefined) this.blocks = new OwnerBlocks(mapSharedMemory(blocks, BLOCKS_BYTES))
     } finally {
-      for (const descriptor of descriptors) closeSync(descriptor)
+      // Not by `closeSync`: in a worker thread Node warns of files that it has not opened itself.
+      for (const descriptor of descriptors) libc()!.close(descriptor)
     }
     socket.resume()
     // Until it says that it sleeps nobody rings.

@@ -67,7 +67,10 @@ export async function mount(app: unknown, prefix: UrlPrefix | string): Promise<S
       return listening(server, target)
     },
   }
-  return found.mount(app as never, context)
+  const server: unknown = await found.mount(app as never, context)
+  if ((server as Partial<Server> | null | undefined)?.listening === true) return server as Server
+  const reason = `the mount of framework ${found.name} gave ${shown(server)}, which is no server that listens`
+  throw invalid('mount', shown(app), reason, 'Let it return what the listen that it is given resolves to.')
 }
 
 async function listening(target: Server | RequestListener, prefix: UrlPrefix): Promise<Server> {

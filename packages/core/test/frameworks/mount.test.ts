@@ -234,6 +234,16 @@ describe('the registry', () => {
     expect(() => httpsys.frameworks.register(framework as never)).toThrow(message)
   })
 
+  test('says whose mount has given no server that listens', async () => {
+    for (const given of [undefined, echo, createServer()]) {
+      httpsys.frameworks.register({ name: 'mine', detect: (app) => app === echo, mount: () => given as Server })
+      await expect(mounted(echo)).rejects.toThrow(
+        /the mount of framework mine gave .*, which is no server that listens/,
+      )
+    }
+    httpsys.frameworks.unregister('mine')
+  })
+
   test('asks the latest first, replaces by name, and forgets', async () => {
     const marked = (text: string) => ({
       name: 'mine',

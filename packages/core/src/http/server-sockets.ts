@@ -8,6 +8,12 @@ import { QueueSocket } from './queue-socket.ts'
 import type { OnSocketClosed } from './queue-socket.ts'
 import { rethrowLater } from './rethrow-later.ts'
 
+/** What a connection keeps of those who have sockets of it: the one that had its last request. */
+interface Latest {
+  readonly sockets: ServerSockets
+  readonly socket: QueueSocket
+}
+
 /**
  * The sockets of one server, one for each client connection that has come to it: what `'connection'`, `getConnections`,
  * `closeIdleConnections` and `closeAllConnections` are about.
@@ -37,20 +43,21 @@ export class ServerSockets {
 
   /** The socket of a connection, made at the first request, or when a private port accepts it. */
   of(connection: QueueConnection): QueueSocket {
-    const server = this.#server
     // Nearly always no other server has had the connection's last request.
-    const latest = connection.context as QueueSocket | undefined
-    if (latest !== undefined && latest.server === server && !latest.isClosed) return latest
-    const known = this.#sockets.get(connection)
-    if (known !== undefined && !known.isClosed) {
-      connection.context = known
-      return known
-    }
+    const latest = connection.context as Latest | undefined
+    if (latest !== undefined && latest.sockets === this && !latest.socket.isClosed) return latest.socket
+    let socket = this.#sockets.get(connection)
+    if (socket === undefined || socket.isClosed) socket = this.#open(connection)
+    connection.context = { sockets: this, socket } satisfies Latest
+    return socket
+  }
+
+  #open(connection: QueueConnection): QueueSocket {
+    const server = this.#server
     const socket = this.#scope.runInAsyncScope(
       () => new QueueSocket(server, this.#prefix, connection, this.#onClosed, server.highWaterMark),
     )
     this.#sockets.set(connection, socket)
-    connection.context = socket
     if (server.timeout) socket.setTimeout(server.timeout)
     server._connections++
     this.#emit('connection', socket)
@@ -68,7 +75,7 @@ export class ServerSockets {
   delete(socket: QueueSocket): void {
     const { connection } = socket
     if (this.#sockets.get(connection) === socket) this.#sockets.delete(connection)
-    if (connection.context === socket) connection.context = undefined
+    if ((connection.context as Latest | undefined)?.socket === socket) connection.context = undefined
     this.#server._connections--
   }
 

@@ -26,6 +26,7 @@ export class NativeConnection implements QueueConnection {
   readonly localPort: number
   readonly encrypted: boolean
   tls: TlsInfo | undefined
+  context: unknown = undefined
   /** Another connection whose id has the same lower half. */
   next: NativeConnection | null = null
   state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'

@@ -3,7 +3,11 @@ import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { UrlPrefix } from '../../src/base/url-prefix.ts'
+import type { ServerInternals } from '../../src/http/node-internals.ts'
+import { ServerSockets } from '../../src/http/server-sockets.ts'
 import httpsys from '../../src/index.ts'
+import type { QueueConnection } from '../../src/queue/exchange.ts'
 import { startBroker } from '../support/broker-fixture.ts'
 import { RawClient } from '../support/raw-client.ts'
 
@@ -46,6 +50,27 @@ test('two servers of a process that share a connection have a socket of their ow
   client[Symbol.dispose]()
   b.close()
   await once(b, 'close')
+})
+
+test('a server that listens again while a connection of before is still open has another socket for it', () => {
+  const server = createServer() as Server & ServerInternals
+  const prefix = UrlPrefix.parse('http://localhost:8080/a/')
+  const connection: QueueConnection = {
+    remoteAddress: '127.0.0.1',
+    remotePort: 50_000,
+    localAddress: '127.0.0.1',
+    localPort: 8080,
+    encrypted: false,
+  }
+  const [before, after] = [1, 2].map(() => new ServerSockets(server, prefix, false, () => {})) as [
+    ServerSockets,
+    ServerSockets,
+  ]
+  const first = before.of(connection)
+  const second = after.of(connection)
+  expect(second).not.toBe(first)
+  expect(before.of(connection)).toBe(first)
+  expect(after.of(connection)).toBe(second)
 })
 
 function connectionCount(server: Server): Promise<number> {

@@ -244,6 +244,7 @@ export class FrameWriter {
   }
 
   #drop(): void {
+    this.#open = -1
     this.#chunks = []
     this.#chunkBytes = 0
     this.#usedSlabs = []

@@ -9,8 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { FRAME_LEAVING } from '../../src/broker/protocol/frames.ts'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
+import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { RawOwner } from '../support/raw-owner.ts'
 import { Owner, Site } from './processes.ts'
 import { Program, freePort } from './programs.ts'
 
@@ -112,6 +115,47 @@ test('requests for a process that is stopped during an upgrade wait for it as th
   owner.child.kill('SIGCONT')
   expect(await answer).toEqual({ status: 200, text: 'owner /1/ /1/x' })
 })
+
+test('ports are opened and closed while the broker is replaced, and each is served at once', async () => {
+  await using site = new Site(plain)
+  await site.listen('/')
+  const loops = await Promise.all([1, 2].map(() => site.listen('/ports/', 'attach')))
+  for (const loop of loops) loop.tell('open-ports')
+  for (let round = 0; round < 3; round++) await upgrade(site.directory)
+  for (const loop of loops) {
+    loop.tell('stop')
+    const { count, failures } = await loop.next('opened')
+    expect(failures).toEqual([])
+    expect(count).toBeGreaterThan(0)
+  }
+})
+
+test.skipIf(process.env['HTTPSYS_ENGINE'] === 'net')(
+  'owners deal with the broker that is being replaced until all of them have reached its threads, and then with its successor',
+  async () => {
+    await using site = new Site(plain, { HTTPSYS_BROKER_THREADS: '2' })
+    await site.listen('/1/')
+    await site.allThreadsRun()
+    const [old] = site.brokers()
+    const socket = (await currentSocketPath(site.directory))!
+    const leaver = await site.listen('/2/')
+    using first = await RawOwner.open(socket)
+    const successor = await upgrade(site.directory)
+    // There are two now, and the first waits for this owner.
+    using other = await RawOwner.open(socket)
+    expect(other.brokerPid).toBe(old)
+    other.die()
+    leaver.tell('close')
+    await leaver.next('closed')
+    using second = await RawOwner.open(socket, 'sockets', { ...first.threads!, thread: 1 })
+    expect(second.brokerPid).toBe(old)
+    await first.next(FRAME_LEAVING)
+    using next = await RawOwner.open(socket)
+    expect(next.brokerPid).toBe(successor)
+    // Nobody waits for what was given back in time.
+    expect((await get(site.port, '/2/x')).status).toBe(404)
+  },
+)
 
 async function chat(site: Site): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${site.port}/1/`)

@@ -47,13 +47,15 @@ export class RawOwner implements Disposable {
   readonly #socket: Socket
   /** null: frames go over the socket. */
   readonly rings: RawRings | null
+  /** The process that has answered HELLO. */
+  brokerPid = 0
   /** How to connect to the broker's other threads. */
   threads: ThreadTicket | undefined
   /** Memory in common with the broker. */
   blocks = Buffer.alloc(0)
   #nextClaim = 0
   #isSlowToEnd = false
-  #wake: () => void = () => {}
+  readonly #waiting: (() => void)[] = []
 
   private constructor(socket: Socket, rings: RawRings | null) {
     this.#socket = socket
@@ -73,7 +75,6 @@ export class RawOwner implements Disposable {
     socket.on('close', () => this.#wake())
   }
 
-  /** @param ticket - of one of the broker's threads; the first, unless given */
   /** With blocks for its bodies. */
   static async openWithBlocks(socketPath: string): Promise<RawOwner> {
     const socket = connect({ path: socketPath, allowHalfOpen: true }).pause()
@@ -90,6 +91,7 @@ export class RawOwner implements Disposable {
     return owner
   }
 
+  /** @param ticket - of one of the broker's threads; the first, unless given */
   static async open(socketPath: string, delivery: Delivery = 'sockets', ticket?: ThreadTicket): Promise<RawOwner> {
     const socket = connect({ path: socketPath, allowHalfOpen: true })
     if (delivery === 'rings') return new RawOwner(socket, await RawRings.open(socket))
@@ -97,7 +99,9 @@ export class RawOwner implements Disposable {
     const owner = new RawOwner(socket, null)
     owner.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid, ticket)) })
     const { payload } = await owner.next(FRAME_HELLO)
-    owner.threads = decodeHello(payload.toString()).ticket
+    const { pid, ticket: threads } = decodeHello(payload.toString())
+    owner.brokerPid = pid
+    owner.threads = threads
     return owner
   }
 
@@ -108,10 +112,14 @@ export class RawOwner implements Disposable {
     return new RawOwner(socket, null)
   }
 
+  #wake(): void {
+    for (const resume of this.#waiting.splice(0)) resume()
+  }
+
   /** Ends its side, and waits for the broker's end. */
   async end(): Promise<void> {
     this.#socket.end()
-    while (!this.isClosed) await new Promise<void>((resolve) => (this.#wake = resolve))
+    while (!this.isClosed) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   get isClosed(): boolean {
@@ -154,7 +162,7 @@ export class RawOwner implements Disposable {
       const index = this.frames.findIndex((frame) => types.includes(frame.type))
       if (index !== -1) return this.frames.splice(index, 1)[0]!
       if (this.isClosed) throw new Error('the broker closed the connection')
-      await new Promise<void>((resolve) => (this.#wake = resolve))
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
 

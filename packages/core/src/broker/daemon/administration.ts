@@ -88,11 +88,21 @@ export class Administration {
     if (onUpgrade === undefined) throw new Error('this broker can not be replaced')
     if (credentials !== undefined && !isAdministrator(credentials)) throw notAdministrator(credentials, 'upgrade')
     // Whoever asks meanwhile, or while this one leaves, gets the same: two successors would both accept clients.
-    this.#upgrading ??= onUpgrade(payload).catch((error: unknown) => {
+    this.#upgrading ??= this.#startSuccessor(onUpgrade, payload)
+    return this.#upgrading
+  }
+
+  async #startSuccessor(start: (payload: string) => Promise<number>, payload: string): Promise<number> {
+    const { gate } = this.#claims
+    try {
+      // A port that was opened while the successor starts would not be among those that it inherits.
+      await gate.close()
+      return await start(payload)
+    } catch (error) {
+      gate.open()
       this.#upgrading = undefined
       throw error
-    })
-    return this.#upgrading
+    }
   }
 
   onStatus(peer: OwnerPeer): void {

@@ -10,8 +10,8 @@ export interface BrokerOptions {
   readonly engine: Engine
   /** Why it is not the better one. */
   readonly engineNote?: string | undefined
-  /** Where owner processes connect: a local socket. */
-  readonly local: Endpoint
+  /** Where owner processes connect: a local socket. A successor is told later, see {@link Broker.listenForOwners}. */
+  readonly local?: Endpoint | undefined
   /** How owners are served; as each of them asks, unless said otherwise. */
   readonly delivery?: Delivery | undefined
   /** Descriptors that the broker may have at a time; what the system says, unless given. */
@@ -34,10 +34,10 @@ export interface BrokerOptions {
   readonly onProblem?: (text: string) => void
   /** Called when an owner process broke the protocol and was cut off. */
   readonly onViolation?: (pid: number, error: unknown) => void
-  /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. */
+  /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. No claim is granted meanwhile. */
   readonly onUpgrade?: (payload: string) => Promise<number>
   /** Called whenever a prefix was claimed or is free again. */
   readonly onClaimsChanged?: () => void
-  /** Called whenever the last owner process and the last claim have gone, and once at the start. */
+  /** Called whenever the last owner process and the last claim have gone, and when owners can connect and there is neither. */
   readonly onIdle?: () => void
 }

@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { HttpSysError } from '../../base/errors.ts'
 import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
-import type { EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
+import type { Endpoint, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
 import { addressesOf } from '../engine/net/socket-connection.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeRefused } from '../protocol/claims.ts'
@@ -45,7 +45,9 @@ import { SecureEngine } from './tls/secure-engine.ts'
 import type { SecureHost, SecureSettings } from './tls/secure-engine.ts'
 import type { Reason } from './exchange/reasons.ts'
 
-/** How long a broker that leaves waits for its peers to take what it has sent. */
+/** How long a broker that leaves waits for owners to connect to all of its threads; they do so at once, unless they are stopped. */
+const LINKS_MS = 5000
+/** How long it waits for its peers to take what it has sent. */
 const LAST_WORD_MS = 1000
 
 /** Of connections that are not let in. */
@@ -99,7 +101,7 @@ export class Broker
     })
   }
 
-  /** Starts a broker that owner processes can reach at `options.local`. */
+  /** Starts a broker, which owner processes can reach at `options.local`. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const { threads: count = 1, engine, delivery, configDirectory } = options
     const all = { ...DEFAULT_SERVER_LIMITS, ...options.limits }
@@ -111,9 +113,14 @@ export class Broker
         ? new ClientThreads(count, { limits, delivery, configDirectory, secure: secureSettingsOf(options) })
         : null
     const broker = new Broker(options, threads === null ? all : limits, threads)
-    broker.#local = await options.engine.listen(options.local, (connection) => broker.#onPeer(connection))
-    options.onIdle?.()
+    if (options.local !== undefined) await broker.listenForOwners(options.local)
     return broker
+  }
+
+  /** Lets owner processes connect at a local socket. */
+  async listenForOwners(local: Endpoint): Promise<void> {
+    this.#local = await this.#options.engine.listen(local, (connection) => this.#onPeer(connection))
+    if (this.isIdle) this.#options.onIdle?.()
   }
 
   /** Starts the other threads, if there are to be any: other brokers can't win any more. */
@@ -162,11 +169,14 @@ export class Broker
   }
 
   /**
-   * A successor has the ports: lets nobody in any more, tells the owners, and finishes what is under way.
+   * A successor waits for the ports: lets nobody in any more, tells the owners, and finishes what is under way.
    *
+   * @param onLetGo - called when nobody connects here any more, neither client nor owner
    * @returns when the last client has gone, or the limit of time is up
    */
-  async leave(): Promise<void> {
+  async leave(onLetGo: () => void): Promise<void> {
+    // The successor would not know them: connections of owners to other threads of this broker are made to this socket.
+    await this.#threads?.whenLinked(LINKS_MS)
     this.#isLeaving = true
     await this.#local?.close()
     await this.#listeners.close()
@@ -174,6 +184,10 @@ export class Broker
     this.#claims.closeCaches()
     // Nobody expects it before HELLO; who says that later is told when he claims something.
     for (const peer of this.#peers) if (peer.state === 'open') peer.writer.signal(FRAME_LEAVING, 0, 0, 0)
+    // Claims that waited are refused, and what they had handed over goes to the successor again.
+    this.#claims.gate.open()
+    this.#claims.close()
+    onLetGo()
     for (const connection of this.#connections) connection.leave()
     const { shutdownTimeout } = this.limits
     const clients = [this.#connections, this.#secureEngine.pending]

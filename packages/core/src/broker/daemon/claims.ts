@@ -7,6 +7,7 @@ import { decodeClaim, encodeClaimed } from '../protocol/claims.ts'
 import { FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import type { Estate } from '../rendezvous/estate.ts'
 import { isAdministrator } from './authorization.ts'
+import { ClaimGate } from './claim-gate.ts'
 import { HandOvers } from './hand-overs.ts'
 import { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
@@ -60,6 +61,8 @@ export class Claims {
   readonly #listeners: Listeners
   readonly #responses: ResponseCache
   readonly #mirror: ClaimsMirror | null
+  /** Closed while a successor is being started: what is claimed meanwhile it would not know. */
+  readonly gate = new ClaimGate()
   readonly #router = new Router<RequestQueueEntry>()
   readonly #entries = new Set<RequestQueueEntry>()
   readonly #handOvers = new HandOvers()
@@ -167,7 +170,7 @@ export class Claims {
   async claim(peer: OwnerPeer, claimId: number, payload: string): Promise<OwnerClaim | null> {
     const asked = this.#askedBy(peer).add(claimId)
     try {
-      return await this.#claim(peer, claimId, payload)
+      return await this.gate.pass(() => this.#claim(peer, claimId, payload))
     } finally {
       asked.delete(claimId)
     }
@@ -284,7 +287,7 @@ export class Claims {
     for (const entry of this.#entries) entry.closeCache()
   }
 
-  /** Drops what owners hand over. */
+  /** Drops what owners have handed over, and no claim has named. */
   close(): void {
     this.#handOvers.close()
   }

@@ -15,7 +15,7 @@ import { Broker } from './broker.ts'
 import { http2Choice } from './http2/http2-choice.ts'
 import type { Http2Choice } from './http2/http2-choice.ts'
 import { LocalSocket } from './local-socket.ts'
-import { announceReady, inheritedSockets, startSuccessor } from './successor.ts'
+import { inheritedSockets, startSuccessor, whenLetGo } from './successor.ts'
 import { readServerLimits } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 
@@ -80,7 +80,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     engine,
     engineNote: note,
     delivery: readDelivery(),
-    local: unpublished?.endpoint ?? { kind: 'descriptor', descriptor: inherited!.local },
+    local: unpublished?.endpoint,
     threads: readThreads(engine),
     limits: { ...readLimits(), ...serve?.limits },
     http2: readHttp2(),
@@ -94,19 +94,20 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
       if (!hasSuccessor) file.touch()
     },
     onUpgrade: async (payload) => {
-      file.write()
-      const pid = await startSuccessor(payload, broker.inheritance)
-      hasSuccessor = true
+      const successor = await startSuccessor(payload, broker.inheritance)
+      const onLetGo = (): void => {
+        file.write()
+        hasSuccessor = true
+        successor.letIn()
+      }
       // The answer goes first.
-      setImmediate(() => void broker.leave().then(() => process.exit(0)))
-      return pid
+      setImmediate(() => void broker.leave(onLetGo).then(() => process.exit(0)))
+      return successor.pid
     },
     onViolation: (pid, error) =>
       console.error(`${new Date().toISOString()} process ${pid} was cut off: ${String(error)}`),
   })
-  broker.inherit(readEstate(directory), inherited !== undefined)
-  // The kernel hands clients to both brokers from here on; their requests wait for the owners.
-  if (inherited !== undefined) await broker.openInheritedPorts(inherited.ports, serve?.ports)
+  if (inherited === undefined) broker.inherit(readEstate(directory), false)
   if (unpublished !== undefined && !(await unpublished.publish(isShared))) {
     await broker.close()
     if (serve !== undefined) throw runsAlready(directory)
@@ -118,7 +119,12 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
-  if (inherited !== undefined) return announceReady()
+  if (inherited !== undefined) {
+    if (!(await whenLetGo())) process.exit(0)
+    broker.inherit(readEstate(directory), true)
+    await broker.openInheritedPorts(inherited.ports, serve?.ports)
+    return broker.listenForOwners({ kind: 'descriptor', descriptor: inherited.local })
+  }
   await broker.openInheritedPorts([])
   await broker.keepPorts(serve?.ports ?? [])
   if (serve?.user !== undefined) becomeUser(serve.user, file)

@@ -34,19 +34,34 @@ export function inheritedSockets(): Inheritance | undefined {
   }
 }
 
-/** Tells the predecessor that it may leave. */
-export function announceReady(): void {
-  process.send?.('ready')
-  process.disconnect?.()
+/**
+ * Tells the predecessor that it may let go of the sockets, and waits until it has, or has died: no client and no owner may meet a broker
+ * that knows less than another one that accepts from the same socket.
+ *
+ * @returns false when it had gone before it was told
+ */
+export async function whenLetGo(): Promise<boolean> {
+  if (!process.connected) return false
+  const gone = once(process, 'disconnect')
+  process.send!('ready')
+  await gone
+  return true
+}
+
+/** A broker that is ready, and waits for the sockets. */
+export interface Successor {
+  readonly pid: number
+  /** From here on it accepts clients and owners, and nobody else may. */
+  letIn(): void
 }
 
 /**
- * Starts the daemon that is to take over; resolves to its process once it serves.
+ * Starts the daemon that is to take over; resolves once it is ready to serve.
  *
  * @param payload - `{ execPath, main }` as JSON: which Node runs which daemon
  * @throws HttpSysError `EPROTO` for another payload, `ETIMEDOUT` when the daemon does not come up
  */
-export async function startSuccessor(payload: string, { local, ports }: Inheritance): Promise<number> {
+export async function startSuccessor(payload: string, { local, ports }: Inheritance): Promise<Successor> {
   const { execPath, main } = decode(payload)
   const child = spawn(execPath, [main], {
     detached: true,
@@ -63,10 +78,14 @@ export async function startSuccessor(payload: string, { local, ports }: Inherita
     throw notReady(main, (error as Error).message)
   }
   child.unref()
-  return child.pid!
+  child.channel?.unref()
+  const letIn = (): void => {
+    if (child.connected) child.disconnect()
+  }
+  return { pid: child.pid!, letIn }
 }
 
-/** Waits until the successor serves. @throws Error that says why it does not */
+/** Waits until the successor is ready. @throws Error that says why it is not */
 async function readiness(child: ChildProcess): Promise<void> {
   const signal = AbortSignal.timeout(START_TIMEOUT_MS)
   const ended = once(child, 'exit', { signal }).then(() => 'the new broker ended before it served')

@@ -11,10 +11,16 @@ import {
   FRAME_LEAVING,
   FRAME_RELEASE,
   FRAME_RELEASED,
+  FRAME_REFUSED,
   FRAME_REQUEST,
   FRAME_REVOKED,
+  FRAME_STATUS,
+  FRAME_STATUS_REPLY,
+  FRAME_UPGRADE,
+  FRAME_UPGRADED,
 } from '../../../src/broker/protocol/frames.ts'
 import { encodeHello } from '../../../src/broker/protocol/hello.ts'
+import type { BrokerStatus } from '../../../src/broker/protocol/status.ts'
 import { startBroker } from '../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../support/broker-fixture.ts'
 import { RawClient } from '../../support/raw-client.ts'
@@ -84,7 +90,7 @@ test('a process that connects while the broker hands over hears HELLO first, and
   using late = await RawOwner.silent(join(fixture.directory, 'private.sock'))
   // Accepted behind it.
   using other = await openOwner()
-  const left = fixture.broker.leave()
+  const left = fixture.broker.leave(() => {})
   await other.next(FRAME_LEAVING)
   late.send({ type: FRAME_HELLO, payload: Buffer.from(encodeHello(process.pid)) })
   await late.next(FRAME_HELLO)
@@ -94,6 +100,74 @@ test('a process that connects while the broker hands over hears HELLO first, and
   await client.until('answered')
   client[Symbol.dispose]()
   await left
+})
+
+describe('while a successor is being started', () => {
+  /** It has come up, or not. */
+  let succeed: (pid: number) => void
+  let fail: (error: Error) => void
+  let own: BrokerFixture
+  let upgrader: RawOwner
+  let newcomer: RawOwner
+  let ownPort: number
+  let claimed: ReturnType<RawOwner['claim']>
+
+  beforeEach(async () => {
+    const started = new Promise<number>((resolve, reject) => {
+      succeed = resolve
+      fail = reject
+    })
+    let onUpgrade = (): void => {}
+    const asked = new Promise<void>((resolve) => (onUpgrade = resolve))
+    own = await startBroker({
+      onUpgrade: () => {
+        onUpgrade()
+        return started
+      },
+    })
+    upgrader = await RawOwner.open(join(own.directory, 'private.sock'))
+    newcomer = await RawOwner.open(join(own.directory, 'private.sock'))
+    ownPort = portOf(await upgrader.claim('http://localhost:0/'))
+    upgrader.send({ type: FRAME_UPGRADE, payload: Buffer.from('{}') })
+    await asked
+    claimed = newcomer.claim(`http://localhost:${ownPort}/late/`)
+    claimed.catch(() => {})
+    // Behind the claim: the broker has read it.
+    newcomer.send({ type: FRAME_STATUS })
+    const { queues } = JSON.parse((await newcomer.next(FRAME_STATUS_REPLY)).payload.toString()) as BrokerStatus
+    expect(queues.map(({ prefix }) => prefix)).toEqual([`http://localhost:${ownPort}/`])
+  })
+  afterEach(async () => {
+    upgrader.die()
+    newcomer.die()
+    await own.close()
+  })
+
+  test('claims wait, and are granted when it does not come up', async () => {
+    fail(new Error('it does not come up'))
+    await upgrader.next(FRAME_REFUSED)
+    expect(portOf(await claimed)).toBe(ownPort)
+  })
+
+  test('claims wait, and are sent to it once this broker has let go of the sockets', async () => {
+    using client = await RawClient.open(ownPort)
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const { id } = await upgrader.request()
+    succeed(1)
+    await upgrader.next(FRAME_UPGRADED)
+    let onLetGo = (): void => {}
+    const letGo = new Promise<void>((resolve) => (onLetGo = resolve))
+    const left = own.broker.leave(onLetGo)
+    await newcomer.next(FRAME_LEAVING)
+    await expect(claimed).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await letGo
+    await expect(RawClient.open(ownPort)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    await expect(RawOwner.open(join(own.directory, 'private.sock'))).rejects.toThrow()
+    upgrader.respond(id, 'answered')
+    await client.until('answered')
+    client[Symbol.dispose]()
+    await left
+  })
 })
 
 describe('the owner of a prefix dies', () => {

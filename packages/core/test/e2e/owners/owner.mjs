@@ -1,5 +1,6 @@
 // An owner process for the tests: claims a prefix, answers, and does what it is told over IPC.
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import httpsys from '@httpsys/core'
@@ -94,7 +95,30 @@ function leaveAlone() {
   process.disconnect()
 }
 
+/** Listens on ports that the system picks, and asks itself there, one after the other. */
+async function openPorts() {
+  const failures = []
+  let count = 0
+  let isStopped = false
+  process.once('message', () => (isStopped = true))
+  while (!isStopped) {
+    const own = createServer((_, response) => response.end('here'))
+    try {
+      await once(own.listen(httpsys.prefix('http://localhost:0/')), 'listening')
+      const url = `http://localhost:${own.address().port}/`
+      const response = await fetch(url, { headers: { Connection: 'close' } })
+      if ((await response.text()) !== 'here') throw new Error(`status ${response.status}`)
+      count++
+    } catch (error) {
+      failures.push(String(error.cause ?? error))
+    }
+    await new Promise((resolve) => own.close(resolve))
+  }
+  process.send({ kind: 'opened', count, failures })
+}
+
 const commands = {
+  'open-ports': openPorts,
   listen,
   close: () => server.close(() => process.send?.({ kind: 'closed' })),
   release: () => {

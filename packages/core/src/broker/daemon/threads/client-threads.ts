@@ -59,6 +59,7 @@ export class ClientThreads implements ClaimsMirror {
   readonly #peers = new Map<string, OwnerPeer>()
   /** By key: connections to other threads that the owner has still to make. */
   readonly #awaited = new Map<string, number>()
+  #onLinked = (): void => {}
   readonly #questions = new Map<number, Question>()
   #lastQuestion = 0
   #emptyCount = 0
@@ -101,6 +102,19 @@ export class ClientThreads implements ClaimsMirror {
     return sum
   }
 
+  /** Resolves when all owners have connected to all threads, or after so many milliseconds. */
+  whenLinked(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.#onLinked = () => {
+        if (this.#awaited.size > 0) return
+        clearTimeout(timer)
+        resolve()
+      }
+      this.#onLinked()
+    })
+  }
+
   /** Gives each client that has just connected to the thread that has fewest. */
   divertTo(isSecure: boolean): Divert {
     return (descriptor, port) => {
@@ -128,7 +142,7 @@ export class ClientThreads implements ClaimsMirror {
     if (!this.#peers.has(key) || thread < 1 || thread >= this.count) return closeSync(descriptor)
     const awaited = (this.#awaited.get(key) ?? 0) - 1
     if (awaited > 0) this.#awaited.set(key, awaited)
-    else this.#awaited.delete(key)
+    else this.#awaitNoMore(key)
     this.#post(thread, { kind: 'link', key, descriptor, flags })
   }
 
@@ -138,8 +152,13 @@ export class ClientThreads implements ClaimsMirror {
     if (key === undefined) return
     this.#keys.delete(peer)
     this.#peers.delete(key)
-    this.#awaited.delete(key)
+    this.#awaitNoMore(key)
     this.#tell({ kind: 'owner-gone', key, isCut })
+  }
+
+  #awaitNoMore(key: string): void {
+    this.#awaited.delete(key)
+    this.#onLinked()
   }
 
   // What becomes of claims

@@ -188,7 +188,7 @@ test('a broker that leaves says GOAWAY, and waits for the streams that are open'
   const goaway = once(client.session, 'goaway')
   const idleClosed = once(idle.session, 'close')
   let hasLeft = false
-  const left = site.fixture.broker.leave().then(() => (hasLeft = true))
+  const left = site.fixture.broker.leave(() => {}).then(() => (hasLeft = true))
   await goaway
   await idleClosed
   expect(hasLeft).toBe(false)

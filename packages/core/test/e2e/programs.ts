@@ -55,14 +55,15 @@ export class ProgramSite extends Site {
     return site
   }
 
-  run(args: readonly string[], env: NodeJS.ProcessEnv): Program {
-    const program = new Program(args, {
+  run(args: readonly string[], env: NodeJS.ProcessEnv, command = process.execPath): Program {
+    const all = {
       ...process.env,
       HTTPSYS_RUNTIME_DIR: this.directory,
       HTTPSYS_BASE: `http://localhost:${this.port}`,
       HTTPSYS_BROKER_IDLE_EXIT: '300',
       ...env,
-    })
+    }
+    const program = new Program(args, all, command)
     this.#programs.push(program)
     return program
   }

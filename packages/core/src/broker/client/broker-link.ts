@@ -38,6 +38,7 @@ import { findBroker } from './find-broker.ts'
 import { openConnection } from './open-connection.ts'
 import type { ConnectSocket, FrameEvents, OpenConnection } from './open-connection.ts'
 import { parseRawHeaders } from './raw-headers.ts'
+import { chooseScheduling } from './scheduling.ts'
 import { ThreadLinks } from './thread-links.ts'
 
 /** What a link needs of the session that it belongs to. */
@@ -99,7 +100,7 @@ export class BrokerLink implements ExchangeHome {
    *
    * @param ticket - of one of its threads; the first, unless given
    * @throws HttpSysError `ETIMEDOUT` when no broker can be started or it says nothing, `EPROTO` when it is of another version,
-   * `ECONNRESET` when it was just leaving, `EINVAL` or `ENOTSUP` when HTTPSYS_DELIVERY can't be followed
+   * `ECONNRESET` when it was just leaving, `EINVAL` or `ENOTSUP` when HTTPSYS_DELIVERY or HTTPSYS_SCHEDULING can't be followed
    */
   static async open(directory: string, home: LinkHome, ticket?: ThreadTicket): Promise<BrokerLink> {
     let link: BrokerLink | undefined
@@ -120,6 +121,7 @@ export class BrokerLink implements ExchangeHome {
     }
     const connectSocket: ConnectSocket = (options, isPaused) => findBroker(directory, options, isPaused)
     const memory = wantedMemory(deliveryChoice(process.env))
+    chooseScheduling(process.env)
     const connection = await openConnection(connectSocket, events, memory, ticket)
     link = new BrokerLink(connection, home)
     if (connection.threads !== undefined) link.#connectToThreads(directory, connection.threads)

@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { HttpSysError } from '../../base/errors.ts'
 import { isBroken } from '../../base/url-prefix-syntax.ts'
+import { useUsualPolicy } from '../../sockets/batch-policy.ts'
 import type { Engine } from '../engine/engine.ts'
 import { openEngine } from '../engine/open-engine.ts'
 import { deliveryChoice } from '../rings/delivery.ts'
@@ -49,6 +50,8 @@ export function inheritedOptions(): ServeOptions | undefined {
  * @throws HttpSysError `EADDRINUSE` when somebody serves and a broker runs already, or a port is taken; `EACCES`
  */
 export async function runDaemon(serve?: ServeOptions): Promise<void> {
+  // The owner that has started it may have another.
+  useUsualPolicy()
   const idleExitMs = readMilliseconds('HTTPSYS_BROKER_IDLE_EXIT', 10_000)
   const directory = runtimeDirectory()
   const isShared = serve?.isShared === true

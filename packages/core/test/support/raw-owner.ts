@@ -6,6 +6,7 @@ import { decodeClaimed, decodeRefused, encodeClaim } from '../../src/broker/prot
 import type { Claim } from '../../src/broker/protocol/claims.ts'
 import {
   FLAG_END,
+  FRAME_BLOCK_FREE,
   FRAME_BODY,
   FRAME_BODY_BLOCK,
   FRAME_CLAIM,
@@ -27,7 +28,7 @@ import {
 import { decodeHello, encodeHello } from '../../src/broker/protocol/hello.ts'
 import type { ThreadTicket } from '../../src/broker/protocol/hello.ts'
 import type { Delivery } from '../../src/broker/rings/delivery.ts'
-import { BLOCKS_BYTES } from '../../src/broker/blocks/block-memory.ts'
+import { BLOCKS_BYTES, BLOCK_COUNT } from '../../src/broker/blocks/block-memory.ts'
 import { receiveAnswer } from '../../src/broker/client/receive-answer.ts'
 import { mapSharedMemory } from '../../src/sockets/shared-memory.ts'
 import { encodeFrame, frameRecorder } from './frames.ts'
@@ -88,6 +89,7 @@ export class RawOwner implements Disposable {
     owner.blocks = Buffer.from(mapSharedMemory(descriptor, BLOCKS_BYTES).bytes)
     closeSync(descriptor)
     socket.resume()
+    for (let block = 0; block < BLOCK_COUNT; block++) owner.send({ type: FRAME_BLOCK_FREE, aux: block })
     return owner
   }
 

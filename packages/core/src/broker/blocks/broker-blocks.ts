@@ -1,5 +1,6 @@
 import type { SharedMemory } from '../../sockets/shared-memory.ts'
-import { BLOCK_BYTES, BLOCK_COUNT } from './block-memory.ts'
+import { BLOCK_BYTES, BLOCK_COUNT, BROKER_BLOCKS_START } from './block-memory.ts'
+import { BlockPool } from './block-pool.ts'
 
 /**
  * The blocks of one owner, seen from the broker's side. They outlive the owner's connection until the last has been sent: a process that
@@ -9,15 +10,28 @@ export class BrokerBlocks {
   /** All of them, one after the other. */
   readonly bytes: Buffer
   readonly #memory: SharedMemory
+  readonly #pool: BlockPool
   #lent = 0
   #isClosed = false
 
   constructor(memory: SharedMemory) {
     this.#memory = memory
     this.bytes = Buffer.from(memory.bytes)
+    // The owner gives them when it has got the memory, which may be lost on the way.
+    this.#pool = new BlockPool(this.bytes, BROKER_BLOCKS_START, true)
   }
 
-  /** Whether there is such a block, and it can hold so much. */
+  /** Copies `source[start, end)` into a block for the owner; returns its number, or -1 when none is free or it would not pay. */
+  put(source: Buffer, start: number, end: number): number {
+    return this.#pool.put(source, start, end)
+  }
+
+  /** The owner does not need it any more. Returns false when it was not the owner's. */
+  giveBack(block: number): boolean {
+    return this.#pool.giveBack(block)
+  }
+
+  /** Whether the owner has such a block, and it can hold so much. */
   has(block: number, length: number): boolean {
     return block < BLOCK_COUNT && length <= BLOCK_BYTES
   }
@@ -37,6 +51,8 @@ export class BrokerBlocks {
 
   close(): void {
     this.#isClosed = true
+    // SAFETY: with no block free nothing writes to the memory any more.
+    this.#pool.close()
     this.#closeIfUnused()
   }
 

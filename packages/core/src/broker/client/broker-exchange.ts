@@ -15,9 +15,7 @@ import {
   CACHE_POLICY_BYTES,
   FLAG_END,
   FOREVER_SECONDS,
-  BODY_BLOCK_BYTES,
   FRAME_BODY,
-  FRAME_BODY_BLOCK,
   CANCEL_RESET,
   FRAME_CANCEL,
   FRAME_DISCARD,
@@ -45,6 +43,7 @@ import {
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
 import type { BrokerQueue } from './broker-queue.ts'
 import { parseRawHeaders } from './raw-headers.ts'
+import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, returnWideUpload, takeWideUpload } from './wide-uploads.ts'
 
 /** What an exchange needs of the session that carries it. */
 export interface ExchangeHome {
@@ -85,6 +84,10 @@ export class BrokerExchange implements Exchange {
   #isOpaque = false
   #window = WINDOW_BYTES
   #granted = 0
+  /** Bytes of the request's body that the app has taken. */
+  #taken = 0
+  /** The body has a wide window. */
+  #isWide = false
   /** Pieces that wait for credit, and whether the last of them ends the response. */
   #pending: Uint8Array[] = NOTHING
   #isEndPending = false
@@ -160,7 +163,12 @@ export class BrokerExchange implements Exchange {
   grantBody(bytes: number): void {
     if (this.isBodyDone) return
     this.#granted += bytes
-    if (this.#granted < CREDIT_STEP_BYTES) return
+    this.#taken += bytes
+    if (!this.#isWide && this.#taken >= FLOWING_BYTES && takeWideUpload()) {
+      this.#isWide = true
+      this.#granted += ADDED_BYTES
+    }
+    if (this.#granted < (this.#isWide ? WIDE_STEP_BYTES : CREDIT_STEP_BYTES)) return
     this.#home.writer.credit(this.id, this.#granted)
     this.#granted = 0
   }
@@ -285,7 +293,7 @@ export class BrokerExchange implements Exchange {
     // An opaque connection whose side of here has ended would stay until the client ends the other.
     if (!this.#isSent || this.#isOpaque) writer.signal(FRAME_CANCEL, flags, 0, this.id)
     this.#drop()
-    this.isBodyDone = true
+    this.#endBody()
     this.#onSent()
   }
 
@@ -298,7 +306,7 @@ export class BrokerExchange implements Exchange {
 
   /** The client's side has ended. */
   onBodyDone(): void {
-    this.isBodyDone = true
+    this.#endBody()
     this.#closeIfDone()
   }
 
@@ -306,7 +314,14 @@ export class BrokerExchange implements Exchange {
   onSessionLost(): void {
     this.#drop()
     this.#isSent = true
+    this.#endBody()
+  }
+
+  #endBody(): void {
     this.isBodyDone = true
+    if (!this.#isWide) return
+    this.#isWide = false
+    returnWideUpload()
   }
 
   #leaveHttp(): void {
@@ -327,10 +342,7 @@ export class BrokerExchange implements Exchange {
       const flags = isEnd ? FLAG_END : 0
       const block = blocks === null ? -1 : blocks.put(piece, length)
       if (block === -1) writer.payload(FRAME_BODY, flags, 0, this.id, isWholePiece ? piece : piece.subarray(0, length))
-      else {
-        const offset = writer.reserve(BODY_BLOCK_BYTES, FRAME_BODY_BLOCK, flags, block, this.id)
-        writer.view.setUint32(offset + HEADER_BYTES, length, true)
-      }
+      else writer.block(flags, block, this.id, length)
       this.#window -= length
       this.queuedBytes -= length
       if (isEnd) return this.#onSent()

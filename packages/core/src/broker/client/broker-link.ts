@@ -14,6 +14,7 @@ import {
   FRAME_ACCEPTED,
   FRAME_BLOCK_FREE,
   FRAME_BODY,
+  FRAME_BODY_BLOCK,
   FRAME_CANCEL,
   FRAME_CLIENT_ERROR,
   FRAME_CLOSE_IDLE,
@@ -227,6 +228,8 @@ export class BrokerLink implements ExchangeHome {
       case FRAME_CREDIT:
       case FRAME_DISCONNECT:
         return this.#onExchangeFrame(type, flags, aux, id, bytes, view, start, end)
+      case FRAME_BODY_BLOCK:
+        return this.#onBlock(flags, aux, id, view.getUint32(payload, true))
       case FRAME_BLOCK_FREE:
         return this.blocks?.giveBack(aux)
       case FRAME_CONNECTION:
@@ -279,6 +282,16 @@ export class BrokerLink implements ExchangeHome {
         exchange.onBodyDone()
         return listener.onDisconnect(exchange, aux === DISCONNECT_END ? 'end' : 'reset')
     }
+  }
+
+  #onBlock(flags: number, block: number, id: number, length: number): void {
+    const exchange = this.#exchanges[id & SLOT_MASK]
+    const isLive = exchange !== undefined && exchange.id === id
+    const chunk = isLive ? this.blocks!.take(block, length) : null
+    this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
+    if (chunk === null) return
+    exchange!.listener.onBody(exchange!, chunk)
+    if ((flags & FLAG_END) !== 0) onBodyEnd(exchange!, [])
   }
 
   #onBatchEnd(): void {

@@ -4,12 +4,12 @@ import { ringDoorbell } from '../../sockets/doorbell.ts'
 import { libc } from '../../sockets/libc.ts'
 import { sendNow } from '../../sockets/send-now.ts'
 import { hasSharedMemory, mapSharedMemory } from '../../sockets/shared-memory.ts'
-import { BLOCKS_BYTES } from '../blocks/block-memory.ts'
+import { BLOCKS_BYTES, BLOCK_COUNT } from '../blocks/block-memory.ts'
 import { OwnerBlocks } from '../blocks/owner-blocks.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import { FrameWriter } from '../protocol/frame-writer.ts'
-import { FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
+import { FRAME_BLOCK_FREE, FRAME_HELLO, HEADER_BYTES, HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
 import { decodeHello, encodeHello } from '../protocol/hello.ts'
 import type { ThreadTicket } from '../protocol/hello.ts'
 import { noRings } from '../rings/delivery.ts'
@@ -153,7 +153,7 @@ class Opening {
       const rings = (this.#helloFlags & HELLO_RINGS) === 0 ? undefined : given.shift()
       const blocks = (this.#helloFlags & HELLO_BLOCKS) === 0 ? undefined : given.shift()
       if (rings !== undefined) this.rings = this.#openRings(rings)
-      if (blocks !== undefined) this.blocks = new OwnerBlocks(mapSharedMemory(blocks, BLOCKS_BYTES))
+      if (blocks !== undefined) this.#openBlocks(blocks)
     } finally {
       // Not by `closeSync`: in a worker thread Node warns of files that it has not opened itself.
       for (const descriptor of descriptors) libc()!.close(descriptor)
@@ -161,6 +161,11 @@ class Opening {
     socket.resume()
     // Until it says that it sleeps nobody rings.
     if (this.rings !== null) hear(this.rings)
+  }
+
+  #openBlocks(descriptor: number): void {
+    this.blocks = new OwnerBlocks(mapSharedMemory(descriptor, BLOCKS_BYTES))
+    for (let block = 0; block < BLOCK_COUNT; block++) this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
   }
 
   #openRings(descriptor: number): RingLink {

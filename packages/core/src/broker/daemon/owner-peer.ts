@@ -1,8 +1,7 @@
-import { HttpSysError } from '../../base/errors.ts'
 import { peerCredentials } from '../../sockets/peer-credentials.ts'
 import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
-import { BLOCK_BYTES, BLOCK_COUNT } from '../blocks/block-memory.ts'
 import type { EngineConnection, EngineConnectionHandler } from '../engine/engine.ts'
+import { broken } from '../protocol/broken.ts'
 import { encodeConnectionFacts } from '../protocol/connection-facts.ts'
 import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { FrameReader } from '../protocol/frame-reader.ts'
@@ -16,7 +15,6 @@ import {
   CREDIT_BYTES,
   FLAG_END,
   FOREVER_SECONDS,
-  BODY_BLOCK_BYTES,
   FRAME_BLOCK_FREE,
   FRAME_BODY,
   FRAME_BODY_BLOCK,
@@ -54,6 +52,7 @@ import { MAX_FIELDS_BYTES } from '../protocol/limits.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { ExchangeSink } from './exchange/exchange-sink.ts'
 import type { Departure } from './request-queue-entry.ts'
+import { PeerBodies } from './peer-bodies.ts'
 import { PeerChannel } from './peer-channel.ts'
 import type { DeliveryOptions } from './peer-channel.ts'
 import { SlotTable } from './slot-table.ts'
@@ -85,8 +84,6 @@ export interface PeerHost {
 const FULL_BYTES = 1024 * 1024
 /** What a process asks that was blocked or stopped, before it reads again, is far less. */
 const MAX_UNREAD_ANSWERS = 256
-/** So many blocks are given back by themselves; fewer wait for a frame that wakes the owner anyway. */
-const MAX_FREED_BLOCKS = BLOCK_COUNT / 2
 /** In which a process that is let go closes its side; one that lives does so at once. */
 const LET_GO_MS = 10_000
 
@@ -115,8 +112,7 @@ export class OwnerPeer implements EngineConnectionHandler {
   state: 'connected' | 'open' | 'closed' = 'connected'
   readonly writer: FrameWriter
   readonly exchanges = new SlotTable<ExchangeSink>()
-  /** Blocks that have been sent, and that the owner has not been told of. */
-  readonly #freed: number[] = []
+  readonly bodies: PeerBodies
   readonly #connections = new SlotTable<AnnouncedConnection>()
   readonly #reader: FrameReader
   readonly #connection: EngineConnection
@@ -142,6 +138,7 @@ export class OwnerPeer implements EngineConnectionHandler {
       })
     }
     this.writer = new FrameWriter(transmit, (flush) => connection.defer(flush))
+    this.bodies = new PeerBodies(this.#channel, this.writer)
     this.#reader = new FrameReader(this.#onFrame)
   }
 
@@ -175,13 +172,8 @@ export class OwnerPeer implements EngineConnectionHandler {
 
   /** Grants more of a response. */
   grant(exchangeId: number, bytes: number): void {
-    if (this.#freed.length > 0) this.#giveBlocksBack()
+    this.bodies.giveBack()
     this.writer.credit(exchangeId, bytes)
-  }
-
-  #giveBlocksBack(): void {
-    for (const block of this.#freed) this.writer.signal(FRAME_BLOCK_FREE, 0, block, 0)
-    this.#freed.length = 0
   }
 
   /** The client connection has ended. */
@@ -286,7 +278,10 @@ export class OwnerPeer implements EngineConnectionHandler {
       return this.#host.onCache(this, url, (flags & CACHE_DELETE) !== 0)
     }
     if (type === FRAME_CLOSE_IDLE) return this.#connections.get(id)?.closeIfIdle(this, (flags & CLOSE_IDLE_END) !== 0)
-    if (type === FRAME_BODY_BLOCK) return this.#onBlock(flags, aux, id, view, start, end)
+    if (type === FRAME_BODY_BLOCK) {
+      return this.bodies.onBlock(this.exchanges.get(id), flags, aux, view, start, end)
+    }
+    if (type === FRAME_BLOCK_FREE) return this.bodies.onFree(aux)
     const exchange = this.exchanges.get(id)
     // Frames for an exchange that has ended meanwhile were under way when it did.
     if (exchange === undefined) return
@@ -309,25 +304,6 @@ export class OwnerPeer implements EngineConnectionHandler {
         return exchange.onCancel((flags & CANCEL_RESET) !== 0)
       default:
         throw broken(`frame type ${type} is not one that an owner sends`)
-    }
-  }
-
-  #onBlock(flags: number, block: number, id: number, view: DataView, start: number, end: number): void {
-    const { blocks } = this.#channel
-    const length = end - start === BODY_BLOCK_BYTES ? view.getUint32(start + HEADER_BYTES, true) : Infinity
-    if (blocks === null || !blocks.has(block, length)) throw broken('a block of memory that it does not have')
-    const giveBack = blocks.lend(() => {
-      if (this.#freed.push(block) >= MAX_FREED_BLOCKS) this.#giveBlocksBack()
-    })
-    const exchange = this.exchanges.get(id)
-    // It has ended meanwhile.
-    if (exchange === undefined) return giveBack()
-    const at = block * BLOCK_BYTES
-    try {
-      exchange.onResponseBlock(blocks.bytes, at, at + length, (flags & FLAG_END) !== 0, giveBack)
-    } catch (error) {
-      giveBack()
-      throw error
     }
   }
 
@@ -405,15 +381,4 @@ function onResponseFrame(
     exchange.onCachePolicy(seconds === FOREVER_SECONDS ? Infinity : seconds)
   }
   exchange.onResponse(status, flags | (upperFlags << 8), contentLength, bytes, reasonStart, fieldsStart, bodyStart, end)
-}
-
-/** The error for a peer that does not keep to the protocol. */
-export function broken(reason: string): HttpSysError {
-  return new HttpSysError({
-    code: 'EPROTO',
-    syscall: 'read',
-    subject: 'owner process',
-    reason,
-    remedy: 'Use the same version of httpsys in all processes that share a port.',
-  })
 }

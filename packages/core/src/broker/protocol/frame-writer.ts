@@ -1,4 +1,4 @@
-import { CREDIT_BYTES, FRAME_BODY, FRAME_CREDIT, HEADER_BYTES } from './frames.ts'
+import { BODY_BLOCK_BYTES, CREDIT_BYTES, FRAME_BODY, FRAME_BODY_BLOCK, FRAME_CREDIT, HEADER_BYTES } from './frames.ts'
 import { MAX_BODY_FRAME_BYTES } from './limits.ts'
 
 /** Room for a frame with a whole read of 64 KiB in it, and for some small ones. */
@@ -113,6 +113,12 @@ export class FrameWriter {
   credit(id: number, bytes: number): void {
     const offset = this.reserve(CREDIT_BYTES, FRAME_CREDIT, 0, 0, id)
     this.view.setUint32(offset + HEADER_BYTES, bytes, true)
+  }
+
+  /** Writes a BODY_BLOCK frame: a piece of so many bytes lies in a block. */
+  block(flags: number, block: number, id: number, length: number): void {
+    const offset = this.reserve(BODY_BLOCK_BYTES, FRAME_BODY_BLOCK, flags, block, id)
+    this.view.setUint32(offset + HEADER_BYTES, length, true)
   }
 
   /** Writes a frame whose payload is a short text. */

@@ -14,7 +14,7 @@
 export const HEADER_BYTES = 12
 
 /** Changes with every incompatible change of a frame. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 /** First bytes of a HELLO payload. */
 export const MAGIC = 'HSYS'
 
@@ -23,6 +23,12 @@ export const FRAME_HELLO = 1
 export const FRAME_BODY = 2
 export const FRAME_TRAILERS = 3
 export const FRAME_CREDIT = 4
+/** A piece of a body that lies in a block of the memory in common; aux is its number among those of who sends it. */
+export const FRAME_BODY_BLOCK = 5
+/** Of a BODY_BLOCK frame, whose payload is the length of the piece. */
+export const BODY_BLOCK_BYTES = HEADER_BYTES + 4
+/** The block that aux names, one of who gets this, is not needed any more. */
+export const FRAME_BLOCK_FREE = 6
 
 // Owner to broker.
 export const FRAME_CLAIM = 16
@@ -53,11 +59,6 @@ export const FRAME_CACHE = 27
 
 /** CACHE flag. */
 export const CACHE_DELETE = 1
-
-/** A piece of a response body that lies in a block of the memory in common; aux is its number. */
-export const FRAME_BODY_BLOCK = 28
-/** Of a BODY_BLOCK frame, whose payload is the length of the piece. */
-export const BODY_BLOCK_BYTES = HEADER_BYTES + 4
 
 /**
  * HELLO flag. Owner: it can use rings. Broker: the memory of the rings came with this very frame (SCM_RIGHTS), which is the last
@@ -101,10 +102,8 @@ export const FRAME_UPGRADED = 45
 export const FRAME_FLUSHED = 46
 /** The answer to CACHE; REFUSED to those who may not ask. */
 export const FRAME_CACHE_REPLY = 47
-/** The block that aux names has been sent, or dropped. */
-export const FRAME_BLOCK_FREE = 48
 
-/** BODY, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
+/** BODY, BODY_BLOCK, RESPONSE, TRAILERS: the last frame of this direction of the exchange. */
 export const FLAG_END = 1
 
 // REQUEST flags; FLAG_END there means that the body is complete within the frame.

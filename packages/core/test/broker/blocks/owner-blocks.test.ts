@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { BLOCK_BYTES, BLOCK_COUNT, BLOCKS_BYTES } from '../../../src/broker/blocks/block-memory.ts'
+import { BLOCK_BYTES, BLOCK_COUNT, BLOCKS_BYTES, BROKER_BLOCKS_START } from '../../../src/broker/blocks/block-memory.ts'
 import { OwnerBlocks } from '../../../src/broker/blocks/owner-blocks.ts'
 import { createSharedMemory, hasSharedMemory, mapSharedMemory } from '../../../src/sockets/shared-memory.ts'
 
@@ -48,5 +48,17 @@ describe.skipIf(!hasSharedMemory())('the blocks of an owner', () => {
     blocks.close()
     blocks.giveBack(0)
     expect(blocks.put(piece, piece.length)).toBe(-1)
+    expect(blocks.take(0, 20_000)).toHaveLength(0)
+  })
+
+  test('show what the broker has put into its own, as a copy', () => {
+    const { blocks, seen } = open()
+    const piece = Buffer.alloc(BLOCK_BYTES, 'piece')
+    const at = BROKER_BLOCKS_START + 15 * BLOCK_BYTES
+    piece.copy(seen, at)
+    const taken = blocks.take(15, 20_000)
+    seen.fill(0, at)
+    expect(taken).toEqual(piece.subarray(0, 20_000))
+    blocks.close()
   })
 })

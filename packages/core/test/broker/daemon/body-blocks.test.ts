@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { BLOCK_BYTES, BLOCK_COUNT } from '../../../src/broker/blocks/block-memory.ts'
+import { BLOCK_BYTES, BLOCK_COUNT, BROKER_BLOCKS_START } from '../../../src/broker/blocks/block-memory.ts'
 import {
   FLAG_END,
   FRAME_BLOCK_FREE,
@@ -66,6 +66,8 @@ async function comeBack(owner: RawOwner): Promise<void> {
 function bodyOf(text: string): Buffer {
   return Buffer.from(text.slice(text.indexOf('\r\n\r\n') + 4), 'latin1')
 }
+
+const NOT_GIVEN = { code: 'EPROTO', reason: 'a block of memory that it was not given' }
 
 const sha1 = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('hex')
 
@@ -240,6 +242,113 @@ describe.skipIf(!hasSharedMemory())('a piece of a body in a block', () => {
       .toMatchObject([{ code: 'EPROTO', reason: expect.stringMatching(/more of a response body/) as string }])
     owner.die()
   })
+})
+
+/** An owner of blocks to which a client uploads. */
+class Upload implements Disposable {
+  readonly owner: RawOwner
+  readonly client: RawClient
+  readonly id: number
+  /** What has come, and how. */
+  received: Buffer
+  readonly blocks: number[] = []
+  frames = 0
+
+  private constructor(owner: RawOwner, client: RawClient, id: number, begin: Buffer) {
+    this.owner = owner
+    this.client = client
+    this.id = id
+    this.received = begin
+  }
+
+  static async begin({ directory }: BrokerFixture, body: Buffer): Promise<Upload> {
+    const owner = await RawOwner.openWithBlocks(join(directory, 'private.sock'))
+    const { port } = (await owner.claim('http://localhost:0/')) as { port: number }
+    const client = await RawClient.open(port)
+    client.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`)
+    client.write(body)
+    const request = await owner.request()
+    return new Upload(owner, client, request.id, Buffer.from(request.body, 'latin1'))
+  }
+
+  /** Takes what comes, and grants more, until so many bytes have come. */
+  async until(length: number, giveBack: (block: number) => void): Promise<void> {
+    while (this.received.length < length) {
+      const { type, aux, payload } = await this.owner.next(FRAME_BODY, FRAME_BODY_BLOCK)
+      let piece = payload
+      if (type === FRAME_BODY_BLOCK) {
+        const at = BROKER_BLOCKS_START + aux * BLOCK_BYTES
+        piece = Buffer.from(this.owner.blocks.subarray(at, at + payload.readUInt32LE(0)))
+        this.blocks.push(aux)
+        giveBack(aux)
+      } else this.frames++
+      this.received = Buffer.concat([this.received, piece])
+      const credit = Buffer.alloc(4)
+      credit.writeUInt32LE(piece.length)
+      this.owner.send({ type: FRAME_CREDIT, id: this.id, payload: credit })
+    }
+  }
+
+  giveBack(block: number): void {
+    this.owner.send({ type: FRAME_BLOCK_FREE, aux: block })
+  }
+
+  [Symbol.dispose](): void {
+    this.owner.die()
+    this.client[Symbol.dispose]()
+  }
+}
+
+describe.skipIf(!hasSharedMemory())('an upload to an owner with blocks', () => {
+  test('comes in blocks, which are used again when they have been given back', async () => {
+    await using fixture = await startBroker()
+    const body = pattern(3 * BLOCK_COUNT * BLOCK_BYTES, 3)
+    using upload = await Upload.begin(fixture, body)
+    await upload.until(body.length, (block) => upload.giveBack(block))
+    expect(sha1(upload.received)).toBe(sha1(body))
+    expect(upload.blocks.length).toBeGreaterThan(BLOCK_COUNT)
+    expect(Math.max(...upload.blocks)).toBeLessThan(BLOCK_COUNT)
+    upload.owner.respond(upload.id, 'answered')
+    await upload.client.until('answered')
+  })
+
+  test('goes on in frames when no block comes back, and none is written over', async () => {
+    await using fixture = await startBroker()
+    const body = pattern(3 * BLOCK_COUNT * BLOCK_BYTES, 4)
+    using upload = await Upload.begin(fixture, body)
+    await upload.until(body.length, () => {})
+    expect(sha1(upload.received)).toBe(sha1(body))
+    expect(upload.blocks.toSorted((a, b) => a - b)).toEqual(Array.from({ length: BLOCK_COUNT }, (_, index) => index))
+    expect(upload.frames).toBeGreaterThan(0)
+  })
+
+  test.each([
+    { what: 'that is not in use', block: 0 },
+    { what: 'that is not there', block: BLOCK_COUNT },
+    { what: 'with the highest number there can be', block: 0xffff },
+  ])('may not give a block back $what', async ({ block }) => {
+    await using fixture = await startBroker()
+    using owner = await RawOwner.openWithBlocks(join(fixture.directory, 'private.sock'))
+    owner.send({ type: FRAME_BLOCK_FREE, aux: block })
+    await expect.poll(() => fixture.violations).toMatchObject([NOT_GIVEN])
+  })
+
+  test('may not give a block back twice', async () => {
+    await using fixture = await startBroker()
+    const body = pattern(BLOCK_BYTES, 1)
+    using upload = await Upload.begin(fixture, Buffer.concat([body, body]))
+    await upload.until(body.length, (block) => upload.giveBack(block))
+    expect(fixture.violations).toEqual([])
+    upload.giveBack(upload.blocks[0]!)
+    await expect.poll(() => fixture.violations).toMatchObject([NOT_GIVEN])
+  })
+})
+
+test('an owner that has no blocks can give none back', async () => {
+  await using fixture = await startBroker()
+  using owner = await RawOwner.open(join(fixture.directory, 'private.sock'))
+  owner.send({ type: FRAME_BLOCK_FREE, aux: 0 })
+  await expect.poll(() => fixture.violations).toMatchObject([NOT_GIVEN])
 })
 
 test('an owner that has no blocks can send none', async () => {

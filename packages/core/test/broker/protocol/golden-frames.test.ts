@@ -14,6 +14,8 @@ import {
   FRAME_CLAIMED,
   FRAME_FLUSH,
   FRAME_FLUSHED,
+  FLAG_END,
+  FRAME_BLOCK_FREE,
   FRAME_HELLO,
   FRAME_REFUSED,
   FRAME_RELEASE,
@@ -90,10 +92,12 @@ describe('both ways', () => {
   test.each<[string, string, (writer: FrameWriter) => void]>([
     [
       'HELLO',
-      `15000000 01 00 0000 00000000 'HSYS 1 71'`,
+      `15000000 01 00 0000 00000000 'HSYS 2 71'`,
       (to) => to.text(FRAME_HELLO, 0, 0, 0, encodeHello(71), 'latin1'),
     ],
     ['CREDIT', '10000000 04 00 0000 56341200 00000100', (to) => to.credit(EXCHANGE, 65_536)],
+    ['BODY_BLOCK', '10000000 05 01 0f00 56341200 204e0000', (to) => to.block(FLAG_END, 15, EXCHANGE, 20_000)],
+    ['BLOCK_FREE', '0c000000 06 00 0f00 00000000', (to) => to.signal(FRAME_BLOCK_FREE, 0, 15, 0)],
   ])('%s', (_, bytes, write) => {
     expect(hexOf(write)).toBe(hex(bytes))
   })
@@ -135,7 +139,7 @@ describe('owner to broker', () => {
     [
       'RESPONSE, and BODY_BLOCK with a piece that lies in a block',
       `1c000000 12 10 c800 56341200 204e0000 00000000 00000000 0000 0000
-       10000000 1c 01 0500 56341200 204e0000`,
+       10000000 05 01 0500 56341200 204e0000`,
       (exchange) => exchange.sendResponse(200, '', '', 20_000, 0, Buffer.alloc(20_000), null, true),
     ],
     [

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { decodeHello, encodeHello } from '../../../src/broker/protocol/hello.ts'
-import { PROTOCOL_VERSION } from '../../../src/broker/protocol/frames.ts'
+import { PROTOCOL_VERSION as VERSION } from '../../../src/broker/protocol/frames.ts'
 
 test.each([1, 4_194_304, 4_294_967_295])('a hello of process %i is read as it was written', (pid) => {
   expect(decodeHello(encodeHello(pid))).toEqual({ pid })
@@ -13,22 +13,22 @@ test('a hello with a key says which thread is meant', () => {
 
 test.each([
   '',
-  'HSYS 1 2 0123456789abcdef0123456789abcdef',
-  'HSYS 1 2 0123456789abcdef0123456789abcdef 1000',
-  'HSYS 1 2 0123456789ABCDEF0123456789ABCDEF 1',
-  'HSYS 1 2 0123456789abcdef 1',
+  `HSYS ${VERSION} 2 0123456789abcdef0123456789abcdef`,
+  `HSYS ${VERSION} 2 0123456789abcdef0123456789abcdef 1000`,
+  `HSYS ${VERSION} 2 0123456789ABCDEF0123456789ABCDEF 1`,
+  `HSYS ${VERSION} 2 0123456789abcdef 1`,
   'HSYS',
-  'HSYS 1',
-  'HSYS 1 ',
-  'HSYS  1 2',
-  'hsys 1 2',
-  'HSYS 1 2 ',
-  ' HSYS 1 2',
-  'HSYS 1 2\n',
-  'HSYS 1 -2',
-  'HSYS 1 2 3',
-  'HSYS 1 12345678901',
-  'HSYS 123456 1',
+  `HSYS ${VERSION}`,
+  `HSYS ${VERSION} `,
+  `HSYS  ${VERSION} 2`,
+  `hsys ${VERSION} 2`,
+  `HSYS ${VERSION} 2 `,
+  ` HSYS ${VERSION} 2`,
+  `HSYS ${VERSION} 2\n`,
+  `HSYS ${VERSION} -2`,
+  `HSYS ${VERSION} 2 3`,
+  `HSYS ${VERSION} 12345678901`,
+  `HSYS ${VERSION}23456 1`,
   'GET / HTTP/1.1\r\n\r\n',
 ])('%j is not a hello', (payload) => {
   expect(() => decodeHello(payload)).toThrow(
@@ -40,8 +40,8 @@ test.each([
   )
 })
 
-test.each([0, PROTOCOL_VERSION + 1, 99_999])('version %i is refused with both versions in the message', (version) => {
+test.each([0, VERSION + 1, 99_999])('version %i is refused with both versions in the message', (version) => {
   expect(() => decodeHello(`HSYS ${version} 1`)).toThrow(
-    `it speaks version ${version} of the protocol, this process version ${PROTOCOL_VERSION}`,
+    `it speaks version ${version} of the protocol, this process version ${VERSION}`,
   )
 })

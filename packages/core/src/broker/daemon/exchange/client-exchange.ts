@@ -1,4 +1,5 @@
 import { latin1 } from '../../../base/latin1.ts'
+import { broken } from '../../protocol/broken.ts'
 import {
   DISCONNECT_RESET,
   FLAG_END,
@@ -12,7 +13,6 @@ import { CREDIT_STEP_BYTES, WINDOW_BYTES } from '../../protocol/limits.ts'
 import type { CachedAnswer } from '../cache/cached-answer.ts'
 import { CacheTap } from '../cache/cache-tap.ts'
 import { clock, dateLine } from '../coarse-clock.ts'
-import { broken } from '../owner-peer.ts'
 import type { ExchangeCarrier } from './exchange-carrier.ts'
 import type { ExchangeSink } from './exchange-sink.ts'
 import { ABANDONED } from './reject.ts'

@@ -73,7 +73,7 @@ export abstract class RequestLeg {
     const isBodyLast = isLast && trailers === ''
     const pieceEnd = this.isDiscarding ? start : end
     if (pieceEnd > start || isBodyLast) {
-      owner.writer.body(isBodyLast ? FLAG_END : 0, this.id, bytes, start, pieceEnd)
+      owner.bodies.send(isBodyLast ? FLAG_END : 0, this.id, bytes, start, pieceEnd)
     }
     if (trailers !== '') owner.writer.text(FRAME_TRAILERS, FLAG_END, 0, this.id, trailers, 'latin1')
     this.bodyCredit -= pieceEnd - start

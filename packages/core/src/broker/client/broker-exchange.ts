@@ -164,7 +164,8 @@ export class BrokerExchange implements Exchange {
     if (this.isBodyDone) return
     this.#granted += bytes
     this.#taken += bytes
-    if (!this.#isWide && this.#taken >= FLOWING_BYTES && takeWideUpload()) {
+    // A connection that has left HTTP may stay for days.
+    if (!this.#isWide && !this.#isOpaque && this.#taken >= FLOWING_BYTES && takeWideUpload()) {
       this.#isWide = true
       this.#granted += ADDED_BYTES
     }

@@ -30,7 +30,7 @@ class Upload {
     })
     const home = { writer: this.#writer, blocks: null, onExchangeClosed() {} }
     const head = 'POST / HTTP/1.1\r\n\r\n'
-    this.exchange = new BrokerExchange(home, 1, {} as never, {} as never, REQUEST_HAS_BODY, head, 4, 1, 0, false)
+    this.exchange = new BrokerExchange(home, 1, {} as never, {} as never, REQUEST_HAS_BODY, head, 4, 1, 0, true)
     exchanges.push(this.exchange)
   }
 
@@ -48,6 +48,13 @@ test('an upload that flows is granted more than the app has taken, once', () => 
   expect(upload.granted).toBe(FLOWING_BYTES + ADDED_BYTES)
   upload.take(8 * WINDOW_BYTES)
   expect(upload.granted).toBe(FLOWING_BYTES + ADDED_BYTES + 8 * WINDOW_BYTES)
+})
+
+test('a connection that has left HTTP is granted what has been taken', () => {
+  const upload = new Upload()
+  upload.exchange.beginRaw()
+  upload.take(8 * WINDOW_BYTES)
+  expect(upload.granted).toBe(8 * WINDOW_BYTES)
 })
 
 test.each<[string, (exchange: BrokerExchange) => void]>([

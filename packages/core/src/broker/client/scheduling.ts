@@ -1,4 +1,4 @@
-import { HttpSysError } from '../../base/errors.ts'
+import { environmentChoice } from '../../base/environment-choice.ts'
 import { useBatchPolicy } from '../../sockets/batch-policy.ts'
 
 let isChosen = false
@@ -10,17 +10,8 @@ let isChosen = false
  * @throws HttpSysError `EINVAL`
  */
 export function chooseScheduling(environment: NodeJS.ProcessEnv): void {
-  const value = environment['HTTPSYS_SCHEDULING'] || 'batch'
-  if (value !== 'batch' && value !== 'unchanged') {
-    throw new HttpSysError({
-      code: 'EINVAL',
-      syscall: 'listen',
-      subject: 'HTTPSYS_SCHEDULING',
-      reason: `it is ${JSON.stringify(value)}`,
-      remedy: 'Set it to batch or unchanged, or leave it out.',
-    })
-  }
+  const choice = environmentChoice(environment, 'HTTPSYS_SCHEDULING', ['batch', 'unchanged'])
   if (isChosen) return
   isChosen = true
-  if (value === 'batch') useBatchPolicy()
+  if (choice !== 'unchanged') useBatchPolicy()
 }

@@ -1,3 +1,4 @@
+import { environmentChoice } from '../../base/environment-choice.ts'
 import { HttpSysError } from '../../base/errors.ts'
 import { HELLO_BLOCKS, HELLO_RINGS } from '../protocol/frames.ts'
 
@@ -13,16 +14,7 @@ export type Delivery = 'sockets' | 'rings'
  * @throws HttpSysError `EINVAL`
  */
 export function deliveryChoice(environment: NodeJS.ProcessEnv): Delivery | undefined {
-  const value = environment['HTTPSYS_DELIVERY']
-  if (value === undefined || value === '') return undefined
-  if (value === 'rings' || value === 'sockets') return value
-  throw new HttpSysError({
-    code: 'EINVAL',
-    syscall: 'listen',
-    subject: 'HTTPSYS_DELIVERY',
-    reason: `it is ${JSON.stringify(value)}`,
-    remedy: 'Set it to rings or sockets, or leave it out.',
-  })
+  return environmentChoice(environment, 'HTTPSYS_DELIVERY', ['rings', 'sockets'])
 }
 
 /** The memory that an owner asks for, as HELLO_ flags. */

@@ -25,9 +25,9 @@ app.post('/scores', { schema }, (request) => {
 app.get('/scores', () => ({ process: process.pid, scores: Object.fromEntries(scores) }))
 app.get('/live', { websocket: true }, (socket) => socket.send(JSON.stringify({ process: process.pid })))
 
-await app.listen(httpsys.prefix(prefix))
-console.log(`ready: http://localhost:${app.server.address().port}${prefix}scores`)
 // What is under way is finished; what comes meanwhile waits for the next process.
 process.on('SIGTERM', () => httpsys.retire(app))
 // With HTTPSYS_MODE=takeover the next process comes before this one leaves.
 app.server.on('drain', () => void app.close())
+await app.listen(httpsys.prefix(prefix))
+console.log(`ready: http://localhost:${app.server.address().port}${prefix}scores`)

@@ -3,7 +3,10 @@ import { Agent, request } from 'node:http'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
+import { readEstate } from '../../src/broker/rendezvous/estate.ts'
 import { RawClient } from '../support/raw-client.ts'
+import { RawOwner } from '../support/raw-owner.ts'
 import { Site } from './processes.ts'
 import type { Owner } from './processes.ts'
 
@@ -148,6 +151,20 @@ describe('while a broker that was killed is replaced', () => {
         }
       }
       expect(failures).toBeGreaterThan(0)
+    }
+  })
+
+  test('a claim is written down before its process is told of it', async () => {
+    await using site = new Site()
+    await site.listen('/')
+    using owner = await RawOwner.open((await currentSocketPath(site.directory))!)
+    for (let count = 0; count < 20; count++) {
+      const href = `http://localhost:${site.port}/${count}/`
+      await owner.claim(href, { settings: { holdFor: count } })
+      expect(readEstate(site.directory)).toContainEqual({
+        href,
+        settings: expect.objectContaining({ holdFor: count }) as object,
+      })
     }
   })
 

@@ -3,6 +3,7 @@ import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import type { Endpoint, Engine } from '../engine/engine.ts'
 import type { Delivery } from '../rings/delivery.ts'
 import type { Http2Choice } from './http2/http2-choice.ts'
+import type { InheritedClaim } from '../rendezvous/estate.ts'
 import type { ServerLimits } from './server-limits.ts'
 
 /** Settings of a broker. */
@@ -36,8 +37,8 @@ export interface BrokerOptions {
   readonly onViolation?: (pid: number, error: unknown) => void
   /** Starts a successor as the payload of UPGRADE says, which resolves to its process, and lets this broker leave. No claim is granted meanwhile. */
   readonly onUpgrade?: (payload: string) => Promise<number>
-  /** Called whenever a prefix was claimed or is free again. */
-  readonly onClaimsChanged?: () => void
+  /** Called whenever a prefix is claimed, before its process is told, or is free again. */
+  readonly onClaimsChanged?: (claimed?: InheritedClaim) => void
   /** Called whenever the last owner process and the last claim have gone, and when owners can connect and there is neither. */
   readonly onIdle?: () => void
 }

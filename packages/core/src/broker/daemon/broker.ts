@@ -8,7 +8,7 @@ import type { ConnectionFacts } from '../protocol/connection-facts.ts'
 import { encodeRefused } from '../protocol/claims.ts'
 import { FRAME_CLAIMED, FRAME_FLUSHED, FRAME_LEAVING, FRAME_REFUSED } from '../protocol/frames.ts'
 import type { ThreadTicket } from '../protocol/hello.ts'
-import type { Estate } from '../rendezvous/estate.ts'
+import type { Estate, InheritedClaim } from '../rendezvous/estate.ts'
 import type { BrokerStatus } from '../protocol/status.ts'
 import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
 import { Administration } from './administration.ts'
@@ -286,8 +286,8 @@ export class Broker
     this.#options.authorize?.(credentials, prefix)
   }
 
-  onClaimsChanged(): void {
-    this.#options.onClaimsChanged?.()
+  onClaimsChanged(claimed?: InheritedClaim): void {
+    this.#options.onClaimsChanged?.(claimed)
   }
 
   onNoClaims(): void {

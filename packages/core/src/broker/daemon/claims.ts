@@ -5,7 +5,7 @@ import type { ResponseCache } from './cache/response-cache.ts'
 import type { EngineConnection } from '../engine/engine.ts'
 import { decodeClaim, encodeClaimed } from '../protocol/claims.ts'
 import { FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
-import type { Estate } from '../rendezvous/estate.ts'
+import type { Estate, InheritedClaim } from '../rendezvous/estate.ts'
 import { isAdministrator } from './authorization.ts'
 import { ClaimGate } from './claim-gate.ts'
 import { HandOvers } from './hand-overs.ts'
@@ -19,14 +19,18 @@ import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { Router } from './router.ts'
 import type { PortRoutes } from './router.ts'
 
+function inheritable({ prefix, port, settings }: RequestQueueEntry): InheritedClaim {
+  return { href: prefix.withPort(port).href, settings }
+}
+
 /** What claims need of the broker. */
 export interface ClaimsHost {
   /** Says why a process may not claim a prefix. @throws HttpSysError `EACCES` */
   authorize(peer: OwnerPeer, prefix: UrlPrefix): void
   /** Whether clients of the port can be shown a certificate. */
   hasCertificate(port: number): boolean
-  /** A prefix was claimed or is free again. */
-  onClaimsChanged(): void
+  /** A prefix is claimed, and its process will be told next, or is free again. */
+  onClaimsChanged(claimed?: InheritedClaim): void
   /** The last claim has gone. */
   onNoClaims(): void
   /** Nobody listens on the port any more. */
@@ -99,7 +103,7 @@ export class Claims {
 
   /** The claims as a successor needs them to keep their places. */
   get estate(): Estate {
-    return [...this.#entries].map(({ prefix, port, settings }) => ({ href: prefix.withPort(port).href, settings }))
+    return [...this.#entries].map(inheritable)
   }
 
   routesOf(port: number): PortRoutes<RequestQueueEntry> {
@@ -212,6 +216,7 @@ export class Claims {
       // Nobody waits for the owner of a private port: it is gone with the process, as a socket of its own is.
       const queue = completeQueueSettings(prefix.settings)
       entry.settings = privatePort === undefined ? queue : { ...queue, holdFor: 0 }
+      this.#host.onClaimsChanged(inheritable(entry))
       if (entry.isOrphaned && entry.holdsPort) void this.#release(entry.prefix, port)
       entry.holdsPort = true
       entry.join(claim)
@@ -304,7 +309,6 @@ export class Claims {
     const entry = this.#router.add(prefix, port, fresh)
     if (entry === undefined) {
       this.#add(fresh)
-      this.#host.onClaimsChanged()
       return fresh
     }
     const { owners } = entry

@@ -92,9 +92,11 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     onProblem: (text) => console.error(`${new Date().toISOString()} ${text}`),
     onIdle: serve === undefined ? leaveWhenIdle : () => {},
     authorize: authorizer(directory, isShared),
-    onClaimsChanged: () => {
+    onClaimsChanged: (claimed) => {
       // The file is the successor's.
-      if (!hasSuccessor) file.touch()
+      if (hasSuccessor) return
+      if (claimed === undefined) file.touch()
+      else file.add(claimed)
     },
     onUpgrade: async (payload) => {
       const successor = await startSuccessor(payload, broker.inheritance)

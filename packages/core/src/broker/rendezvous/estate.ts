@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { readQueueSettings } from '../../base/queue-settings.ts'
 import type { QueueSettings } from '../../base/queue-settings.ts'
@@ -15,16 +15,27 @@ export interface InheritedClaim {
 export type Estate = readonly InheritedClaim[]
 
 const NAME = 'claims.json'
-/** The first of many changes is written at once, the others together. */
+/** Changes that follow one that was written come together, but for new claims. */
 const PAUSE_MS = 50
 
 /** The claims of the broker before this one, in so far as the file can be read: it is a help, and nothing depends on it. */
 export function readEstate(directory: string): Estate {
   try {
-    const value: unknown = JSON.parse(readFileSync(join(directory, NAME), 'utf8'))
-    return Array.isArray(value) ? value.flatMap(readClaim) : []
+    const [first = '', ...added] = readFileSync(join(directory, NAME), 'utf8').split('\n')
+    const claims = [parse(first), ...added.map(parse)].flat().flatMap(readClaim)
+    // Of a prefix that was claimed once more the later settings count.
+    return [...new Map(claims.map((claim) => [claim.href, claim])).values()]
   } catch {
     return []
+  }
+}
+
+/** Undefined for what is none, such as the rest of a line that could not be written. */
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
   }
 }
 
@@ -36,10 +47,11 @@ function readClaim(value: unknown): InheritedClaim[] {
   return isBroken(settings) || isBroken(parts) || parts.port === 0 ? [] : [{ href, settings }]
 }
 
-/** Keeps the file up to date. */
+/** Keeps the file up to date: a line with all claims, and one for each that was made since. */
 export class EstateFile {
   readonly #directory: string
   readonly #estate: () => Estate
+  #descriptor: number | undefined
   #timer: NodeJS.Timeout | undefined
   #isDirty = false
 
@@ -48,13 +60,32 @@ export class EstateFile {
     this.#estate = estate
   }
 
-  /** The claims have changed. */
+  /** Claims have gone. */
   touch(): void {
     this.#isDirty = true
     if (this.#timer === undefined) this.#timer = setTimeout(() => this.#writeChanges(), 0)
   }
 
+  /**
+   * A claim has been made. It is written at once: its process is told next, and from then on no request of it may get another's answer,
+   * whatever becomes of this broker.
+   */
+  add(claim: InheritedClaim): void {
+    this.#isDirty = true
+    if (this.#timer === undefined || this.#descriptor === undefined) this.#writeChanges()
+    else this.#append(this.#descriptor, claim)
+  }
+
+  #append(descriptor: number, claim: InheritedClaim): void {
+    try {
+      writeSync(descriptor, `\n${JSON.stringify(claim)}`)
+    } catch {
+      // A full disk must not cost anybody a request.
+    }
+  }
+
   #writeChanges(): void {
+    clearTimeout(this.#timer)
     this.#timer = undefined
     if (!this.#isDirty) return
     this.write()
@@ -64,19 +95,26 @@ export class EstateFile {
   /** Writes the claims as they are now. */
   write(): void {
     this.#isDirty = false
-    const path = join(this.#directory, NAME)
-    const text = JSON.stringify(this.#estate())
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
     try {
-      try {
-        writeFileSync(`${path}.new`, text, { mode: 0o600 })
-        renameSync(`${path}.new`, path)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
-        // Root's directory, and this user's file.
-        writeFileSync(path, text)
-      }
+      this.#descriptor = this.#replace(JSON.stringify(this.#estate()))
     } catch {
-      // A full disk must not cost anybody a request.
+      // The same.
+    }
+  }
+
+  /** Returns the descriptor of the new file. */
+  #replace(text: string): number {
+    const path = join(this.#directory, NAME)
+    try {
+      const descriptor = create(`${path}.new`, text)
+      renameSync(`${path}.new`, path)
+      return descriptor
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+      // Root's directory, and this user's file.
+      return create(path, text)
     }
   }
 
@@ -86,5 +124,16 @@ export class EstateFile {
     chownSync(join(this.#directory, NAME), uid, gid)
     chownSync(this.#directory, 0, gid)
     chmodSync(this.#directory, statSync(this.#directory).mode | 0o010)
+  }
+}
+
+function create(path: string, text: string): number {
+  const descriptor = openSync(path, 'w', 0o600)
+  try {
+    writeSync(descriptor, text)
+    return descriptor
+  } catch (error) {
+    closeSync(descriptor)
+    throw error
   }
 }

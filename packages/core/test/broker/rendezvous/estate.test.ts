@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { EstateFile, readEstate } from '../../../src/broker/rendezvous/estate.ts'
-import type { Estate } from '../../../src/broker/rendezvous/estate.ts'
+import type { Estate, InheritedClaim } from '../../../src/broker/rendezvous/estate.ts'
 
 let directory: string
 beforeEach(() => {
@@ -56,6 +56,31 @@ test.each([
 ])('takes what it can from %s', (_what, text, expected) => {
   if (text !== undefined) writeFileSync(join(directory, 'claims.json'), text)
   expect(readEstate(directory)).toEqual(expected)
+})
+
+test('a claim is there as soon as it has been added, and all of them when there is time', async () => {
+  const claims: InheritedClaim[] = []
+  const file = new EstateFile(directory, () => claims)
+  for (let count = 1; count <= 20; count++) {
+    const claim = { href: `http://localhost:8080/${count}/`, settings: {} }
+    claims.push(claim)
+    file.add(claim)
+    expect(readEstate(directory)).toEqual(claims)
+  }
+  const [first, ...others] = claims
+  claims.splice(0, claims.length, ...others, { href: first!.href, settings: { holdFor: 7 } })
+  file.add(claims.at(-1)!)
+  expect(readEstate(directory)).toContainEqual(claims.at(-1))
+  expect(readEstate(directory)).toHaveLength(20)
+  await vi.waitFor(() => expect(readFileSync(join(directory, 'claims.json'), 'utf8')).toBe(JSON.stringify(claims)))
+})
+
+test('half a line at the end is left out', () => {
+  writeFileSync(
+    join(directory, 'claims.json'),
+    `${JSON.stringify([ESTATE[0]])}\n${JSON.stringify(ESTATE[1])}\n{"href":"ht`,
+  )
+  expect(readEstate(directory)).toEqual(ESTATE)
 })
 
 test('a directory that can not be written to costs nobody anything', () => {

@@ -19,10 +19,6 @@ import type { Departure, OwnerClaim } from './request-queue-entry.ts'
 import { Router } from './router.ts'
 import type { PortRoutes } from './router.ts'
 
-function inheritable({ prefix, port, settings }: RequestQueueEntry): InheritedClaim {
-  return { href: prefix.withPort(port).href, settings }
-}
-
 /** What claims need of the broker. */
 export interface ClaimsHost {
   /** Says why a process may not claim a prefix. @throws HttpSysError `EACCES` */
@@ -442,4 +438,9 @@ function noCertificate({ href, host, port }: UrlPrefix): HttpSysError {
     reason: 'there is no certificate for this port',
     remedy: `Run: httpsys add sslcert ${place} cert=FILE key=FILE (for development: httpsys add sslcert ${place} --self-signed).`,
   })
+}
+
+/** A claim as a successor needs it to keep its place. */
+function inheritable({ prefix, port, settings }: RequestQueueEntry): InheritedClaim {
+  return { href: prefix.withPort(port).href, settings }
 }

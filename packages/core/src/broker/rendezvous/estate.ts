@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, closeSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { readQueueSettings } from '../../base/queue-settings.ts'
 import type { QueueSettings } from '../../base/queue-settings.ts'
@@ -51,7 +61,8 @@ function readClaim(value: unknown): InheritedClaim[] {
 export class EstateFile {
   readonly #directory: string
   readonly #estate: () => Estate
-  #descriptor: number | undefined
+  /** Of the file; undefined before it is first written, null when it can't be. */
+  #descriptor: number | null | undefined
   #timer: NodeJS.Timeout | undefined
   #isDirty = false
 
@@ -73,7 +84,7 @@ export class EstateFile {
   add(claim: InheritedClaim): void {
     this.#isDirty = true
     if (this.#timer === undefined || this.#descriptor === undefined) this.#writeChanges()
-    else this.#append(this.#descriptor, claim)
+    else if (this.#descriptor !== null) this.#append(this.#descriptor, claim)
   }
 
   #append(descriptor: number, claim: InheritedClaim): void {
@@ -95,8 +106,8 @@ export class EstateFile {
   /** Writes the claims as they are now. */
   write(): void {
     this.#isDirty = false
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
-    this.#descriptor = undefined
+    if (typeof this.#descriptor === 'number') closeSync(this.#descriptor)
+    this.#descriptor = null
     try {
       this.#descriptor = this.#replace(JSON.stringify(this.#estate()))
     } catch {
@@ -130,7 +141,7 @@ export class EstateFile {
 function create(path: string, text: string): number {
   const descriptor = openSync(path, 'w', 0o600)
   try {
-    writeSync(descriptor, text)
+    writeFileSync(descriptor, text)
     return descriptor
   } catch (error) {
     closeSync(descriptor)

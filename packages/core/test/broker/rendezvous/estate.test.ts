@@ -83,6 +83,16 @@ test('half a line at the end is left out', () => {
   expect(readEstate(directory)).toEqual(ESTATE)
 })
 
+test('claims are not all put together again for each one that can not be written', () => {
+  let asked = 0
+  const file = new EstateFile(join(directory, 'none'), () => {
+    asked++
+    return ESTATE
+  })
+  for (let count = 0; count < 20; count++) file.add(ESTATE[0]!)
+  expect(asked).toBe(1)
+})
+
 test('a directory that can not be written to costs nobody anything', () => {
   expect(() => new EstateFile(join(directory, 'none'), () => ESTATE).write()).not.toThrow()
 })

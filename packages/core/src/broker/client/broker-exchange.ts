@@ -43,7 +43,7 @@ import {
 import { CREDIT_STEP_BYTES, MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../protocol/limits.ts'
 import type { BrokerQueue } from './broker-queue.ts'
 import { parseRawHeaders } from './raw-headers.ts'
-import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, returnWideUpload, takeWideUpload } from './wide-uploads.ts'
+import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, wideUploads } from './wide-uploads.ts'
 
 /** What an exchange needs of the session that carries it. */
 export interface ExchangeHome {
@@ -165,7 +165,7 @@ export class BrokerExchange implements Exchange {
     this.#granted += bytes
     this.#taken += bytes
     // A connection that has left HTTP may stay for days.
-    if (!this.#isWide && !this.#isOpaque && this.#taken >= FLOWING_BYTES && takeWideUpload()) {
+    if (!this.#isWide && !this.#isOpaque && this.#taken >= FLOWING_BYTES && wideUploads.take()) {
       this.#isWide = true
       this.#granted += ADDED_BYTES
     }
@@ -322,7 +322,7 @@ export class BrokerExchange implements Exchange {
     this.isBodyDone = true
     if (!this.#isWide) return
     this.#isWide = false
-    returnWideUpload()
+    wideUploads.giveBack()
   }
 
   #leaveHttp(): void {

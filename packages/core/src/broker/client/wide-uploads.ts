@@ -1,4 +1,5 @@
 import { WINDOW_BYTES } from '../protocol/limits.ts'
+import { Quota } from '../quota.ts'
 
 /** What all wide windows of a thread together add: the most that apps which then stop to read hold of it. */
 const MAX_ADDED_BYTES = 24 * 1024 * 1024
@@ -10,16 +11,5 @@ export const FLOWING_BYTES = WINDOW_BYTES
 /** Credit for a wide window is returned in pieces of this size. */
 export const WIDE_STEP_BYTES = WINDOW_BYTES
 
-let free = Math.floor(MAX_ADDED_BYTES / ADDED_BYTES)
-
-/** Takes a wide window, if one is left. */
-export function takeWideUpload(): boolean {
-  if (free === 0) return false
-  free--
-  return true
-}
-
-/** Gives one back. */
-export function returnWideUpload(): void {
-  free++
-}
+/** The wide windows of this thread. */
+export const wideUploads = new Quota(MAX_ADDED_BYTES, ADDED_BYTES)

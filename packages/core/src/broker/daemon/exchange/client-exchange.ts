@@ -21,7 +21,7 @@ import { RequestLeg } from './request-leg.ts'
 import { areSafeFields, isSafeReason } from './response-fields.ts'
 import type { ResponseWriter } from './response-writer.ts'
 import { CLOSE_SERVICE_RESTART, WebSocketFrames } from './websocket-frames.ts'
-import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, returnWideWindow, takeWideWindow } from './wide-windows.ts'
+import { ADDED_BYTES, FLOWING_BYTES, WIDE_STEP_BYTES, wideWindows } from './wide-windows.ts'
 
 /** Clients are to come back soon: owners restart within seconds. */
 const RETRY_AFTER = 'Retry-After: 1\r\n'
@@ -138,7 +138,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
       this.#flowed = 0
     }
     this.#flowed += taken
-    if (this.#flowed < FLOWING_BYTES || !takeWideWindow()) return 0
+    if (this.#flowed < FLOWING_BYTES || !wideWindows.take()) return 0
     this.#isWide = true
     return ADDED_BYTES
   }
@@ -146,7 +146,7 @@ export abstract class ClientExchange extends RequestLeg implements ExchangeSink 
   #narrow(): void {
     if (!this.#isWide) return
     this.#isWide = false
-    returnWideWindow()
+    wideWindows.giveBack()
   }
 
   protected override release(): void {

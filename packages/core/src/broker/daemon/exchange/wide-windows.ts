@@ -1,4 +1,5 @@
 import { WINDOW_BYTES } from '../../protocol/limits.ts'
+import { Quota } from '../../quota.ts'
 
 /** What an owner may have under way of a response that flows. */
 const WIDE_BYTES = 1024 * 1024
@@ -12,16 +13,5 @@ export const FLOWING_BYTES = 4 * 1024 * 1024
 /** Credit for a wide window is returned in pieces of this size. */
 export const WIDE_STEP_BYTES = WIDE_BYTES / 4
 
-let free = Math.floor(MAX_ADDED_BYTES / ADDED_BYTES)
-
-/** Takes a wide window, if one is left. */
-export function takeWideWindow(): boolean {
-  if (free === 0) return false
-  free--
-  return true
-}
-
-/** Gives one back. */
-export function returnWideWindow(): void {
-  free++
-}
+/** The wide windows of this thread. */
+export const wideWindows = new Quota(MAX_ADDED_BYTES, ADDED_BYTES)

@@ -4,12 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { clock } from '../../../../src/broker/daemon/coarse-clock.ts'
-import {
-  ADDED_BYTES,
-  FLOWING_BYTES,
-  returnWideWindow,
-  takeWideWindow,
-} from '../../../../src/broker/daemon/exchange/wide-windows.ts'
+import { ADDED_BYTES, FLOWING_BYTES, wideWindows } from '../../../../src/broker/daemon/exchange/wide-windows.ts'
 import { CANCEL_RESET, FLAG_END, FRAME_BODY, FRAME_CANCEL } from '../../../../src/broker/protocol/frames.ts'
 import { MAX_BODY_FRAME_BYTES, WINDOW_BYTES } from '../../../../src/broker/protocol/limits.ts'
 import { startBroker } from '../../../support/broker-fixture.ts'
@@ -50,8 +45,8 @@ test('a response that its client takes fast is granted a wider window, which com
   using owner = await RawOwner.open(join(fixture.directory, 'private.sock'))
   const { port } = (await owner.claim('http://localhost:0/1/')) as { port: number }
   let left = 0
-  while (takeWideWindow()) left++
-  returnWideWindow()
+  while (wideWindows.take()) left++
+  wideWindows.giveBack()
   // There is one, for each of them in turn.
   for (let response = 0; response < 3; response++) {
     const client = await ask(port)
@@ -60,7 +55,7 @@ test('a response that its client takes fast is granted a wider window, which com
     owner.send({ type: FRAME_CANCEL, flags: CANCEL_RESET, id })
     await once(client, 'close')
   }
-  for (let taken = 1; taken < left; taken++) returnWideWindow()
+  for (let taken = 1; taken < left; taken++) wideWindows.giveBack()
 })
 
 test('the next response of a connection that flows has a wider window soon after its beginning', async () => {
@@ -94,7 +89,7 @@ test('there are so many wide windows that they hold 32 MiB at most', async () =>
   using owner = await RawOwner.open(join(fixture.directory, 'private.sock'))
   const { port } = (await owner.claim('http://localhost:0/1/')) as { port: number }
   let taken = 0
-  while (takeWideWindow()) taken++
+  while (wideWindows.take()) taken++
   expect(taken * ADDED_BYTES).toBeLessThanOrEqual(32 * 1024 * 1024)
   expect(taken * ADDED_BYTES).toBeGreaterThan(30 * 1024 * 1024)
   const client = await ask(port)
@@ -102,5 +97,5 @@ test('there are so many wide windows that they hold 32 MiB at most', async () =>
   expect(most).toBeLessThanOrEqual(WINDOW_BYTES)
   owner.send({ type: FRAME_BODY, flags: FLAG_END, id })
   client.destroy()
-  for (; taken > 0; taken--) returnWideWindow()
+  for (; taken > 0; taken--) wideWindows.giveBack()
 })

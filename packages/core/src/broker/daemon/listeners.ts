@@ -7,6 +7,7 @@ import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, LOOPBACK, bindScopeOf, isIpv6Missing
 import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
 import type { PortStatus } from '../protocol/status.ts'
+import { BindScopes } from './bind-scopes.ts'
 
 /** A listening socket for a successor. */
 export interface InheritedSocket {
@@ -18,8 +19,8 @@ interface Port {
   readonly number: number
   /** Clients speak TLS: all prefixes of the port are https. */
   readonly isSecure: boolean
-  /** One entry for each live claim on the port. */
-  readonly scopes: BindScope[]
+  /** Of the live claims on the port. */
+  readonly scopes: BindScopes
   readonly listeners: Map<string, EngineListener>
 }
 
@@ -63,11 +64,11 @@ export class Listeners {
       const scope = bindScopeOf(prefix)
       if (prefix.port === 0) return this.#openFree(scope, prefix.scheme === 'https')
       const port = this.#portOf(prefix)
-      port.scopes.push(scope)
+      port.scopes.add(scope)
       try {
         await this.#rebind(port)
       } catch (error) {
-        port.scopes.pop()
+        port.scopes.remove(scope)
         await this.#narrow(port)
         throw describeListenFailure(error, port.number)
       }
@@ -83,14 +84,15 @@ export class Listeners {
   adopt(prefix: UrlPrefix, descriptors: readonly number[]): Promise<number> {
     return this.#serially(async () => {
       const left = [...descriptors]
+      const scope = bindScopeOf(prefix)
       const port = this.#portOf(prefix)
-      port.scopes.push(bindScopeOf(prefix))
+      port.scopes.add(scope)
       try {
         while (left.length > 0) await this.#adopt(port, left.shift()!)
         await this.#rebind(port)
       } catch (error) {
         for (const descriptor of left) libc()?.close(descriptor)
-        port.scopes.pop()
+        port.scopes.remove(scope)
         await this.#narrow(port)
         throw describeListenFailure(error, port.number)
       }
@@ -104,7 +106,7 @@ export class Listeners {
    */
   inherit(sockets: readonly InheritedSocket[], prefixes: readonly UrlPrefix[]): Promise<void> {
     return this.#serially(async () => {
-      for (const prefix of prefixes) this.#portOf(prefix).scopes.push(bindScopeOf(prefix))
+      for (const prefix of prefixes) this.#portOf(prefix).scopes.add(bindScopeOf(prefix))
       for (const { descriptor, isSecure } of sockets) {
         const listener = await this.#listenAt({ kind: 'descriptor', descriptor }, isSecure)
         this.#portOfNumber(listener.port, isSecure).listeners.set(listener.address, listener)
@@ -137,7 +139,7 @@ export class Listeners {
   #portOfNumber(number: number, isSecure: boolean): Port {
     let port = this.#ports.get(number)
     if (port === undefined) {
-      port = newPort(number, isSecure, [])
+      port = newPort(number, isSecure)
       this.#ports.set(number, port)
     }
     return port
@@ -148,9 +150,7 @@ export class Listeners {
     return this.#serially(async () => {
       const port = this.#ports.get(portNumber)
       if (port === undefined) return
-      const wanted = bindScopeOf(prefix).join()
-      const index = port.scopes.findIndex((scope) => scope.join() === wanted)
-      if (index !== -1) port.scopes.splice(index, 1)
+      port.scopes.remove(bindScopeOf(prefix))
       await this.#narrow(port)
     })
   }
@@ -171,7 +171,7 @@ export class Listeners {
   close(): Promise<void> {
     return this.#serially(async () => {
       for (const port of this.#ports.values()) {
-        port.scopes.length = 0
+        port.scopes.clear()
         await this.#narrow(port)
       }
     })
@@ -199,7 +199,7 @@ export class Listeners {
 
   /** Brings the listeners of a port in line with its scopes. */
   async #rebind(port: Port): Promise<void> {
-    const wanted = addressesOf(port.scopes)
+    const wanted = port.scopes.addresses
     // Narrower sockets must go first: a wildcard address can't be bound beside them.
     for (const [address, listener] of port.listeners) {
       if (wanted.includes(address) || (address === EVERY_IPV4_ADDRESS && wanted.includes(EVERY_ADDRESS))) continue
@@ -207,7 +207,7 @@ export class Listeners {
       await listener.close()
     }
     for (const address of wanted) await this.#bind(port, address)
-    if (port.scopes.length === 0) this.#ports.delete(port.number)
+    if (port.scopes.isEmpty) this.#ports.delete(port.number)
   }
 
   async #bind(port: Port, address: string): Promise<void> {
@@ -218,7 +218,8 @@ export class Listeners {
       if (!isIpv6Missing(error)) throw error
       // A machine without IPv6: its share of `localhost` and of `every address` is empty.
       if (address === EVERY_ADDRESS) return this.#listen(port, EVERY_IPV4_ADDRESS)
-      const isShare = address === '::1' && port.scopes.every((scope) => scope === LOOPBACK || !scope.includes(address))
+      const isShare =
+        address === '::1' && port.scopes.different.every((scope) => scope === LOOPBACK || !scope.includes(address))
       if (!isShare) throw error
     }
   }
@@ -249,14 +250,14 @@ export class Listeners {
   /** Lets the kernel pick a port that is free on every address of the scope. */
   async #openFree(scope: BindScope, isSecure: boolean): Promise<number> {
     for (;;) {
-      const picked = newPort(0, isSecure, [scope])
+      const picked = newPort(0, isSecure, scope)
       try {
         await this.#bind(picked, scope[0]!)
       } catch (error) {
         throw describeListenFailure(error, 0)
       }
       const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
-      const port = newPort(listener.port, isSecure, [scope])
+      const port = newPort(listener.port, isSecure, scope)
       port.listeners.set(address, listener)
       try {
         for (const other of scope) await this.#bind(port, other)
@@ -276,7 +277,9 @@ export class Listeners {
   }
 }
 
-function newPort(number: number, isSecure: boolean, scopes: BindScope[]): Port {
+function newPort(number: number, isSecure: boolean, scope?: BindScope): Port {
+  const scopes = new BindScopes()
+  if (scope !== undefined) scopes.add(scope)
   return { number, isSecure, scopes, listeners: new Map() }
 }
 
@@ -293,9 +296,4 @@ function otherScheme(prefix: UrlPrefix): HttpSysError {
 
 async function closeAll(port: Port): Promise<void> {
   for (const listener of port.listeners.values()) await listener.close()
-}
-
-function addressesOf(scopes: readonly BindScope[]): string[] {
-  const addresses = new Set(scopes.flat())
-  return addresses.has(EVERY_ADDRESS) ? [EVERY_ADDRESS] : [...addresses]
 }

@@ -25,8 +25,12 @@ export interface InheritedClaim {
 export type Estate = readonly InheritedClaim[]
 
 const NAME = 'claims.json'
-/** Changes that follow one that was written come together, but for new claims. */
+/** Changes that follow when all claims have been written come together. */
 const PAUSE_MS = 50
+/** Of the time of a broker with many claims to write them takes no more than one part in so many. */
+const PAUSE_FACTOR = 20
+/** Claims that are added behind the others before all are written anew: as many as there were, and so many more. */
+const MORE_LINES = 1000
 
 /** The claims of the broker before this one, in so far as the file can be read: it is a help, and nothing depends on it. */
 export function readEstate(directory: string): Estate {
@@ -65,6 +69,8 @@ export class EstateFile {
   #descriptor: number | null | undefined
   #timer: NodeJS.Timeout | undefined
   #isDirty = false
+  /** How many more claims may be added before all are written anew. */
+  #linesLeft = 0
 
   constructor(directory: string, estate: () => Estate) {
     this.#directory = directory
@@ -74,7 +80,7 @@ export class EstateFile {
   /** Claims have gone. */
   touch(): void {
     this.#isDirty = true
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#writeChanges(), 0)
+    this.#timer ??= setTimeout(() => this.#writeChanges(), 0)
   }
 
   /**
@@ -82,9 +88,9 @@ export class EstateFile {
    * whatever becomes of this broker.
    */
   add(claim: InheritedClaim): void {
-    this.#isDirty = true
-    if (this.#timer === undefined || this.#descriptor === undefined) this.#writeChanges()
-    else if (this.#descriptor !== null) this.#append(this.#descriptor, claim)
+    if (this.#descriptor === undefined) return this.#writeChanges()
+    if (this.#descriptor !== null) this.#append(this.#descriptor, claim)
+    if (this.#descriptor === null || --this.#linesLeft < 0) this.touch()
   }
 
   #append(descriptor: number, claim: InheritedClaim): void {
@@ -92,15 +98,19 @@ export class EstateFile {
       writeSync(descriptor, `\n${JSON.stringify(claim)}`)
     } catch {
       // A full disk must not cost anybody a request.
+      this.touch()
     }
   }
 
   #writeChanges(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (!this.#isDirty) return
+    const start = performance.now()
     this.write()
-    this.#timer = setTimeout(() => this.#writeChanges(), PAUSE_MS)
+    const pause = Math.max(PAUSE_MS, (performance.now() - start) * PAUSE_FACTOR)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (this.#isDirty) this.#writeChanges()
+    }, pause)
   }
 
   /** Writes the claims as they are now. */
@@ -109,7 +119,9 @@ export class EstateFile {
     if (typeof this.#descriptor === 'number') closeSync(this.#descriptor)
     this.#descriptor = null
     try {
-      this.#descriptor = this.#replace(JSON.stringify(this.#estate()))
+      const estate = this.#estate()
+      this.#descriptor = this.#replace(JSON.stringify(estate))
+      this.#linesLeft = estate.length + MORE_LINES
     } catch {
       // The same.
     }

@@ -58,7 +58,7 @@ test.each([
   expect(readEstate(directory)).toEqual(expected)
 })
 
-test('a claim is there as soon as it has been added, and all of them when there is time', async () => {
+test('a claim is there as soon as it has been added, and all of them in one piece when one has gone', async () => {
   const claims: InheritedClaim[] = []
   const file = new EstateFile(directory, () => claims)
   for (let count = 1; count <= 20; count++) {
@@ -67,12 +67,55 @@ test('a claim is there as soon as it has been added, and all of them when there 
     file.add(claim)
     expect(readEstate(directory)).toEqual(claims)
   }
-  const [first, ...others] = claims
-  claims.splice(0, claims.length, ...others, { href: first!.href, settings: { holdFor: 7 } })
-  file.add(claims.at(-1)!)
-  expect(readEstate(directory)).toContainEqual(claims.at(-1))
-  expect(readEstate(directory)).toHaveLength(20)
+  const again = { href: claims[3]!.href, settings: { holdFor: 7 } }
+  claims[3] = again
+  file.add(again)
+  expect(readEstate(directory)).toEqual(claims)
+  claims.shift()
+  file.touch()
   await vi.waitFor(() => expect(readFileSync(join(directory, 'claims.json'), 'utf8')).toBe(JSON.stringify(claims)))
+})
+
+test('many claims are written one by one, and all of them again only when as many have come', async () => {
+  const claims: InheritedClaim[] = []
+  let written = 0
+  const file = new EstateFile(directory, () => {
+    written += claims.length
+    return claims
+  })
+  for (let count = 1; count <= 20_000; count++) {
+    const claim = { href: `http://localhost:8080/${count}/`, settings: {} }
+    claims.push(claim)
+    file.add(claim)
+    // oxlint-disable-next-line no-await-in-loop -- timers are to have their turn
+    if (count % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  expect(written).toBeLessThan(2 * claims.length)
+  expect(readEstate(directory)).toEqual(claims)
+})
+
+test('the file of claims that are made again and again does not grow without end', async () => {
+  const file = new EstateFile(directory, () => [ESTATE[0]!])
+  for (let count = 0; count < 5000; count++) file.add(ESTATE[0]!)
+  await vi.waitFor(() => expect(readFileSync(join(directory, 'claims.json'), 'utf8')).toBe(JSON.stringify([ESTATE[0]])))
+})
+
+test('what takes long is done less often', async () => {
+  const TAKES_MS = 10
+  let asked = 0
+  const file = new EstateFile(directory, () => {
+    asked++
+    for (const end = performance.now() + TAKES_MS; performance.now() < end;);
+    return ESTATE
+  })
+  const start = performance.now()
+  while (asked < 4) {
+    file.touch()
+    // oxlint-disable-next-line no-await-in-loop
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  // Between the first and the last there are three pauses.
+  expect(performance.now() - start).toBeGreaterThan(3 * 10 * TAKES_MS)
 })
 
 test('half a line at the end is left out', () => {

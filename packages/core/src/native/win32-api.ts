@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream'
  */
 
 /**
- * A place in this process's memory. User space ends below 2^47 on x64 and arm64, so a number holds it exactly; 0 is NULL.
+ * A place in this process's memory. User space ends below 2^48 on x64 and arm64, so a number holds it exactly; 0 is NULL.
  * What an address points at comes from {@link NativeMemory.alloc}, or from Windows into such memory.
  */
 export type Address = number

@@ -34,6 +34,7 @@ export const IORING_SQ_TASKRUN = 1 << 2
 export const IORING_CQ_EVENTFD_DISABLED = 1 << 0 // 5.8
 
 export const IORING_REGISTER_EVENTFD = 4
+export const IORING_UNREGISTER_EVENTFD = 5
 export const IORING_REGISTER_RING_FDS = 20
 export const IORING_REGISTER_PBUF_RING = 22 // 5.19
 

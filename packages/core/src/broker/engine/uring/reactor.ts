@@ -222,6 +222,8 @@ export class Reactor implements CompletionSink {
   #rest(): void {
     const { ring } = this
     ring.signals = true
+    // Where loads overtake stores the kernel may have seen too late that it is to signal, and this thread that something has come.
+    if (process.arch !== 'x64') ring.enter(0)
     let hasMissed = ring.hasCompletions || ring.unsubmitted > 0
     if (this.#senders.length > 0 || this.#deferred.length > 0) hasMissed = true
     for (const watched of this.#watched) if (watched.sleep()) hasMissed = true

@@ -1,6 +1,6 @@
 import { IORING_REGISTER_PBUF_RING } from './kernel.ts'
-import { bytesOf } from './ring.ts'
 import type { Ring } from './ring.ts'
+import { bytesOf } from './system-calls.ts'
 import type { SystemCalls } from './system-calls.ts'
 
 /** Index of the tail among the 16-bit fields: it lies in the reserved field of the first entry. */

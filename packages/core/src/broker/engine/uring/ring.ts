@@ -31,6 +31,8 @@ import {
   SQE_HEAD,
   SQE_USER,
 } from './kernel.ts'
+import { signalsAtOnce } from './signal-probe.ts'
+import { bytesOf } from './system-calls.ts'
 import type { Mapping, SystemCalls } from './system-calls.ts'
 
 /** Entries of the submission queue; when it is full it is submitted in the middle of a turn. */
@@ -116,9 +118,13 @@ export class Ring {
         return failure
       }
       const needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP
-      if ((fields[PARAMS.features >> 2]! & needed) === needed) return new Ring(calls, tier, descriptor, fields)
-      calls.close(descriptor)
-      return 'the kernel is older than Linux 5.5'
+      if ((fields[PARAMS.features >> 2]! & needed) !== needed) {
+        calls.close(descriptor)
+        return 'the kernel is older than Linux 5.5'
+      }
+      const ring = new Ring(calls, tier, descriptor, fields)
+      if (ring.#isUsable()) return ring
+      failure = 'the kernel does not tell at once when something has completed'
     }
     return failure
   }
@@ -156,7 +162,18 @@ export class Ring {
     this.#waitTime = new Int32Array(this.#wait.memory)
     // struct io_uring_getevents_arg { u64 sigmask; u32 sigmask_sz; u32 min_wait_usec; u64 ts; }, the time behind it at 32
     new BigUint64Array(this.#wait.memory)[2] = BigInt(this.#wait.address + 32)
-    this.#registerDescriptor()
+  }
+
+  /** Tries the ring; closes one that is not to be relied on. */
+  #isUsable(): boolean {
+    let isUsable = false
+    try {
+      isUsable = signalsAtOnce(this.#calls, this)
+    } finally {
+      if (isUsable) this.#registerDescriptor()
+      else this.close()
+    }
+    return isUsable
   }
 
   /** Without it every call looks the descriptor up in a table that all threads of the process share. */
@@ -169,7 +186,7 @@ export class Ring {
   }
 
   /** Registers what `argument` describes. @throws Node's code in an error of its own */
-  register(operation: number, argument: Uint8Array, count: number): void {
+  register(operation: number, argument: Uint8Array | null, count: number): void {
     if (this.#calls.register(this.descriptor, operation, argument, count) >= 0) return
     const errno = this.#calls.errno()
     throw new Error(`io_uring_register ${operation}: ${getSystemErrorName(-errno)}`)
@@ -259,11 +276,6 @@ export class Ring {
   close(): void {
     this.#calls.close(this.descriptor)
   }
-}
-
-/** The bytes of a small array, for a call. */
-export function bytesOf(array: Uint32Array | BigUint64Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }
 
 function describeSetupFailure(errno: number): string {

@@ -1,7 +1,7 @@
 import koffi from 'koffi'
 import { NR_IO_URING_ENTER, NR_IO_URING_REGISTER, NR_IO_URING_SETUP } from './kernel.ts'
 
-/** The functions of the C library that the engine calls itself. Addresses are numbers: no user address exceeds 2^47. */
+/** The functions of the C library that the engine calls itself. Addresses are numbers: no user address exceeds 2^48. */
 export interface SystemCalls {
   /** Each of the three returns -1 and leaves `errno`. */
   setup(entries: number, params: Uint8Array): number
@@ -14,7 +14,7 @@ export interface SystemCalls {
     argument: number,
     argumentBytes: number,
   ): number
-  register(ring: number, operation: number, argument: Uint8Array, count: number): number
+  register(ring: number, operation: number, argument: Uint8Array | null, count: number): number
   /** Shared memory of a ring, or private memory for -1. @throws Node's error */
   map(bytes: number, descriptor: number, offset: number): Mapping
   unmap(mapping: Mapping): void
@@ -127,4 +127,9 @@ function bindFunctions(): SystemCalls {
     bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
     errno: () => koffi.errno(),
   }
+}
+
+/** The bytes of a small array, for a call. */
+export function bytesOf(array: Uint32Array | BigUint64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }

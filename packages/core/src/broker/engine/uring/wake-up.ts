@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import { IORING_REGISTER_EVENTFD } from './kernel.ts'
-import { bytesOf } from './ring.ts'
 import type { Ring } from './ring.ts'
+import { bytesOf } from './system-calls.ts'
 import type { SystemCalls } from './system-calls.ts'
 
 /** Eight bytes are all that an eventfd ever gives. */

@@ -38,7 +38,7 @@ function kernelThatSignals(times: number): SystemCalls {
   }
 }
 
-function tierOf(ring: Ring | string): RingTier | string {
+function tierOf(ring: Ring | string): string {
   if (typeof ring === 'string') return ring
   ring.close()
   return ring.tier

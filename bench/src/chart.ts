@@ -7,26 +7,26 @@ const ROW_HEIGHT = 34
 const LABEL_WIDTH = 270
 const BAR_WIDTH = 420
 
-/** A table in Markdown: the first metric, its parts, the slowest requests where they were timed, and the ratios. */
+/** A table in Markdown: the first metric, its parts, what else says more than the first does, and the ratios. */
 export function markdownOf({ metrics, references }: Results, lines: readonly ReportLine[]): string {
-  const [metric] = metrics
+  const [metric, ...others] = metrics
   if (metric === undefined) throw new RangeError('Results without a metric')
-  const slowest = metrics.find(({ key }) => key === SLOWEST)
-  const head = ['', metric.title, 'of which', ...(slowest === undefined ? [] : [slowest.title])]
+  const shown = others.filter(({ key }) => !DETAILS.has(key))
+  const head = ['', metric.title, 'of which', ...shown.map(({ title }) => title)]
   head.push(...references.map((name) => `vs ${name}`), 'foreign CPU')
   const rows = lines.map((line) => {
     if ('failure' in line) return [line.title, `failed: ${line.failure}`, ...head.slice(2).map(() => '')]
     const { values, roles, ratios, foreignLoad } = line.summary
     const cells = [line.title, spreadText(values[metric.key], metric.digits), rolesText(roles)]
-    if (slowest !== undefined) cells.push(spreadText(values[slowest.key], slowest.digits))
+    cells.push(...shown.map(({ key, digits }) => spreadText(values[key], digits)))
     cells.push(...references.map((name) => spreadText(ratios[name], 2)), `${Math.round(foreignLoad * 100)} %`)
     return cells
   })
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** Key of the metric that tells of the slowest requests. */
-const SLOWEST = 'p99'
+/** Keys of metrics that are in the files of results, and in no table: one CPU is saturated, or the load is given. */
+const DETAILS = new Set(['kernel', 'rate', 'bytesRate', 'p50', 'p999'])
 
 /** A bar for each variant: the median of the first metric, with a line from the smallest to the largest round. */
 export function svgOf({ title, metrics }: Results, lines: readonly ReportLine[]): string {

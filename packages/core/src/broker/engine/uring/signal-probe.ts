@@ -17,8 +17,8 @@ const SIGNALS = 2
  * Whether the ring's eventfd can be relied on: something that happens while the thread sleeps must signal at once, each time.
  *
  * Kernels with "io_uring: defer eventfd signaling when queued from a wakeup handler" put the signal off where work is deferred
- * (`IORING_SETUP_DEFER_TASKRUN`): a sleeping thread hears of a request an RCU grace period later, and in Linux 6.12.117, Debian 13's,
- * of the second one never.
+ * (`IORING_SETUP_DEFER_TASKRUN`): a sleeping thread hears of a request an RCU grace period later, and in Linux 6.12.115 to 6.12.118,
+ * Debian 13's, of the second one never.
  *
  * @throws when the process is out of descriptors
  */

@@ -25,6 +25,15 @@ async function readAll(client: Socket): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** Resolves when a number has stayed the same for a while. */
+async function settled(read: () => number): Promise<void> {
+  for (let before = -1; read() !== before;) {
+    before = read()
+    // oxlint-disable-next-line no-await-in-loop
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
 describe.each(engines)('the engine $name', ({ open }) => {
   test('delivers what a client sends and sends what the handler writes, in order', async () => {
     await using harness = await Harness.listen(open())
@@ -65,6 +74,24 @@ describe.each(engines)('the engine $name', ({ open }) => {
     expect(done).toEqual(Array.from({ length: 11 }, () => true))
   })
 
+  test('gives little more of what has come when the handler pauses it', async () => {
+    await using harness = await Harness.listen(open())
+    const { client, recorder } = await harness.connect()
+    const { connection } = recorder
+    connection.pause()
+    client.write(pattern(8 * 1024 * 1024))
+    await settled(() => client.bytesWritten - client.writableLength)
+    const before = recorder.bytes
+    recorder.onData = (_bytes, start, end) => {
+      recorder.bytes += end - start
+      connection.pause()
+    }
+    connection.resume()
+    await expect.poll(() => recorder.bytes).toBeGreaterThan(before)
+    await settled(() => recorder.bytes)
+    expect(recorder.bytes - before).toBeLessThan(512 * 1024)
+  })
+
   test('holds back a client that sends too fast while it is paused, and loses nothing', async () => {
     await using harness = await Harness.listen(open())
     const { client, recorder } = await harness.connect()
@@ -73,12 +100,8 @@ describe.each(engines)('the engine $name', ({ open }) => {
     recorder.connection.pause()
     const bytes = pattern(32 * 1024 * 1024)
     client.write(bytes)
-    let before = -1
-    // Until the kernel's buffers on both sides are full.
-    while (client.bytesWritten - client.writableLength !== before) {
-      before = client.bytesWritten - client.writableLength
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
+    // The kernel's buffers on both sides are full.
+    await settled(() => client.bytesWritten - client.writableLength)
     expect(recorder.bytes).toBeLessThan(1024 * 1024)
     recorder.connection.resume()
     await expect.poll(() => recorder.bytes, { timeout: 10_000 }).toBe(bytes.length + 5)

@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { IORING_REGISTER_EVENTFD, IORING_UNREGISTER_EVENTFD } from '../../../src/broker/engine/uring/kernel.ts'
 import { RING_TIERS, Ring } from '../../../src/broker/engine/uring/ring.ts'
@@ -38,6 +39,10 @@ function kernelThatSignals(times: number): SystemCalls {
   }
 }
 
+function mappedRings(): number {
+  return readFileSync('/proc/self/maps', 'utf8').split('io_uring').length - 1
+}
+
 function tierOf(ring: Ring | string): string {
   if (typeof ring === 'string') return ring
   ring.close()
@@ -53,6 +58,12 @@ describe.skipIf(tiers.length < 2)('a kind of ring', () => {
 
   test.each([0, 1])('that signals %i times is not used, and the next one is', (times) => {
     expect(tierOf(Ring.open(kernelThatSignals(times), tiers))).toBe(second)
+  })
+
+  test('that is not used leaves nothing behind', () => {
+    const before = { descriptors: readdirSync('/proc/self/fd').length, maps: mappedRings() }
+    Ring.open(kernelThatSignals(0), [best])
+    expect({ descriptors: readdirSync('/proc/self/fd').length, maps: mappedRings() }).toEqual(before)
   })
 
   test('that does not signal is the reason when there is no other', () => {

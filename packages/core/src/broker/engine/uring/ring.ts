@@ -67,7 +67,7 @@ export interface CompletionSink {
 /**
  * One io_uring: its queues in memory that is shared with the kernel.
  *
- * The memory is never unmapped: a ring lives as long as its thread.
+ * The memory of one that is used is never unmapped: it lives as long as its thread.
  */
 export class Ring {
   readonly tier: RingTier
@@ -100,6 +100,7 @@ export class Ring {
   /** `struct io_uring_getevents_arg` and the time it points to. */
   readonly #wait: Mapping
   readonly #waitTime: Int32Array
+  readonly #mappings: readonly Mapping[]
 
   /** @returns the ring, or why there can't be one */
   static open(calls: SystemCalls, tiers: readonly RingTier[] = RING_TIERS): Ring | string {
@@ -142,8 +143,10 @@ export class Ring {
     const hasArray = (TIERS[tier] & IORING_SETUP_NO_SQARRAY) === 0
     const arrayEnd = hasArray ? field(PARAMS.sqArray) + this.#sqSize * 4 : 0
     const bytes = Math.max(arrayEnd, field(PARAMS.cqCqes) + cqSize * CQE_BYTES)
-    this.#ints = new Int32Array(calls.map(bytes, descriptor, IORING_OFF_SQ_RING).memory, 0, bytes >> 2)
-    this.entries = new Int32Array(calls.map(this.#sqSize * SQE_BYTES, descriptor, IORING_OFF_SQES).memory)
+    const queues = calls.map(bytes, descriptor, IORING_OFF_SQ_RING)
+    const entries = calls.map(this.#sqSize * SQE_BYTES, descriptor, IORING_OFF_SQES)
+    this.#ints = new Int32Array(queues.memory, 0, bytes >> 2)
+    this.entries = new Int32Array(entries.memory)
     this.#sqHead = field(PARAMS.sqHead) >> 2
     this.#sqTail = field(PARAMS.sqTail) >> 2
     this.#sqFlags = field(PARAMS.sqFlags) >> 2
@@ -160,6 +163,7 @@ export class Ring {
     this.canWait = (field(PARAMS.features) & IORING_FEAT_EXT_ARG) !== 0
     this.#wait = calls.map(4096, -1, 0)
     this.#waitTime = new Int32Array(this.#wait.memory)
+    this.#mappings = [queues, entries, this.#wait]
     // struct io_uring_getevents_arg { u64 sigmask; u32 sigmask_sz; u32 min_wait_usec; u64 ts; }, the time behind it at 32
     new BigUint64Array(this.#wait.memory)[2] = BigInt(this.#wait.address + 32)
   }
@@ -171,7 +175,7 @@ export class Ring {
       isUsable = signalsAtOnce(this.#calls, this)
     } finally {
       if (isUsable) this.#registerDescriptor()
-      else this.close()
+      else this.#discard()
     }
     return isUsable
   }
@@ -275,6 +279,13 @@ export class Ring {
 
   close(): void {
     this.#calls.close(this.descriptor)
+  }
+
+  /** The kernel keeps a ring as long as its queues are mapped. */
+  #discard(): void {
+    this.close()
+    // SAFETY: nobody has got this ring, and nothing of it is under way.
+    for (const mapping of this.#mappings) this.#calls.unmap(mapping)
   }
 }
 

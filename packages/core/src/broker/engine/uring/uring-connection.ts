@@ -254,11 +254,13 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   #arm(): void {
     if (this.#isArmed || this.#isPaused || this.#hasEnded || this.#isClosing) return
     this.#isArmed = true
-    const { smallBuffers, largeBuffers } = this.#reactor
+    const { smallBuffers, largeBuffers, ring } = this.#reactor
     this.#buffers = this.#isBulk || this.#isLocal ? largeBuffers : smallBuffers
-    const head = hasMultishot && !this.#isBulk ? RECV_MULTISHOT : RECV_ONCE
+    // Where the kernel receives at any call it would fill all buffers for one connection, before the first of them has been looked at.
+    const isRepeated = hasMultishot && !this.#isBulk && ring.isDeferred
+    const head = isRepeated ? RECV_MULTISHOT : RECV_ONCE
     const at = this.#reactor.prepare(head, this.#descriptor, RECEIVE, this.#slot)
-    this.#reactor.ring.entries[at + SQE_BUFFER_GROUP] = this.#buffers.group
+    ring.entries[at + SQE_BUFFER_GROUP] = this.#buffers.group
   }
 
   #cancelReceive(): void {

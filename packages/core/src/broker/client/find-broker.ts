@@ -28,7 +28,15 @@ export async function findBroker(
     if (socket !== undefined) return socket
     if (Date.now() > deadline) throw notStarted(directory)
     if (!isWritable(directory)) throw notServed(directory)
-    if (setStartMark(directory)) startDaemon(directory)
+    if (setStartMark(directory)) {
+      // A broker takes the mark away once it can be found, which may have been since the look above.
+      const found = await connectToBroker(directory, options, isPaused)
+      if (found === undefined) startDaemon(directory)
+      else {
+        clearStartMark(directory)
+        return found
+      }
+    }
     await delay(POLL_MS)
   }
 }

@@ -15,8 +15,8 @@ export interface LoadOutcome {
 /** Runs a load for some seconds. */
 export type RunLoad = (seconds: number) => Promise<LoadOutcome>
 
-/** Of load before each measurement, for caches that others have used meanwhile. */
-const SETTLE_S = 1
+/** Of load before each measurement, for caches that others have used meanwhile, and heaps that are tidied up when a load ends. */
+const SETTLE_S = 2
 
 /** Warms up; returns what reads the CPU time of every process of the group on both sides of the load. */
 export async function underLoad(

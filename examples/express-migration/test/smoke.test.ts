@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { ProgramSite, freePort } from '../../../packages/core/test/e2e/programs.ts'
+import { ProgramSite } from '../../../packages/core/test/e2e/programs.ts'
+import { freePort } from '../../../packages/core/test/support/free-port.ts'
 
 const folder = new URL('../', import.meta.url)
 const read = (name: string): string[] => readFileSync(new URL(name, folder), 'utf8').split('\n')

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { expect } from 'vitest'
+import { freePort } from '../support/free-port.ts'
 import { Site } from './processes.ts'
 
 /** A program that was started as its user would, with everything it prints. */
@@ -33,16 +32,6 @@ export class Program {
     await this.#exit
     return this.child.exitCode
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** A runtime directory and a port of its own for programs; all are gone when it is disposed. */

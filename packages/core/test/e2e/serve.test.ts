@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DEFAULT_SERVER_LIMITS } from '../../src/broker/daemon/server-limits.ts'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
-import { Program, freePort } from './programs.ts'
+import { Program } from './programs.ts'
+import { freePort } from '../support/free-port.ts'
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const isRoot = process.getuid?.() === 0

@@ -15,7 +15,8 @@ import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { RawOwner } from '../support/raw-owner.ts'
 import { Owner, Site } from './processes.ts'
-import { Program, freePort } from './programs.ts'
+import { Program } from './programs.ts'
+import { freePort } from '../support/free-port.ts'
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const rolling = fileURLToPath(new URL('owners/rolling.mjs', import.meta.url))

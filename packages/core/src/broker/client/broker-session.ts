@@ -1,4 +1,4 @@
-import type { HttpSysError } from '../../base/errors.ts'
+import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { ExchangeListener, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts'
@@ -23,6 +23,8 @@ import { handOver } from './hand-over.ts'
 import { lost } from './open-connection.ts'
 
 const MAX_ATTEMPTS = 5
+/** A broker answers at once, unless it waits for its successor: that may take half of it. */
+const CLAIM_TIMEOUT_MS = 60_000
 
 interface Waiter {
   readonly resolve: () => void
@@ -59,7 +61,7 @@ export class BrokerSession implements LinkHome, QueueHome {
   /**
    * Claims a prefix.
    *
-   * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started, `EPROTO` when it is of another version.
+   * @throws HttpSysError with the broker's reason, `ETIMEDOUT` when no broker can be started or it does not answer, `EPROTO` when it is of another version.
    */
   async open(prefix: UrlPrefix, listener: ExchangeListener, port?: BoundPort): Promise<RequestQueue> {
     const queue = new BrokerQueue(this, this.#nextClaimId++, prefix, listener, port)
@@ -213,14 +215,23 @@ export class BrokerSession implements LinkHome, QueueHome {
     }
   }
 
-  #askFor(link: BrokerLink, queue: BrokerQueue, handOver?: string): Promise<void> {
+  async #askFor(link: BrokerLink, queue: BrokerQueue, handOver?: string): Promise<void> {
     const { href, mode, settings } = queue.prefix
     const { epoch } = queue
-    return new Promise<void>((resolve, reject) => {
-      this.#claiming.set(queue.id, { resolve, reject })
-      const claim = encodeClaim({ href, mode, settings, epoch, handOver, privatePort: queue.privatePort?.() })
-      link.writer.text(FRAME_CLAIM, 0, 0, queue.id, claim, 'utf8')
-    })
+    const timer = setTimeout(() => {
+      // Whatever becomes of the broker, it has no use for what nobody waits for.
+      link.writer.signal(FRAME_RELEASE, 0, 0, queue.id)
+      this.#settle(queue.id, unanswered(href))
+    }, CLAIM_TIMEOUT_MS)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#claiming.set(queue.id, { resolve, reject })
+        const claim = encodeClaim({ href, mode, settings, epoch, handOver, privatePort: queue.privatePort?.() })
+        link.writer.text(FRAME_CLAIM, 0, 0, queue.id, claim, 'utf8')
+      })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #closeIfUnused(): void {
@@ -313,4 +324,14 @@ export class BrokerSession implements LinkHome, QueueHome {
     if (error === undefined) waiter?.resolve()
     else waiter?.reject(error)
   }
+}
+
+function unanswered(href: string): HttpSysError {
+  return new HttpSysError({
+    code: 'ETIMEDOUT',
+    syscall: 'listen',
+    subject: href,
+    reason: `the broker has not said within ${CLAIM_TIMEOUT_MS / 1000} s whether the prefix is free`,
+    remedy: 'Look whether its process is stopped or very busy; when it is killed a new one is started.',
+  })
 }

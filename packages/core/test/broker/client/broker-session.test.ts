@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { HttpSysError } from '../../../src/base/errors.ts'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { BrokerLink } from '../../../src/broker/client/broker-link.ts'
@@ -279,4 +279,31 @@ test('a claim that a broker which leaves has taken away late stays at its succes
   broker.send(1, ...requestFor(0))
   await expect.poll(() => calls).toEqual(['request'])
   void queue.shutdown()
+})
+
+test('a claim that the broker does not answer fails after a minute, is given back, and leaves others alone', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    await using broker = await StandIn.start((socket, type, id, index) => {
+      if (type !== FRAME_CLAIM || id === 0) greetAndGrant(socket, type, id)
+      if (type === FRAME_RELEASE) broker.send(index, frame(FRAME_CLAIMED, id, GRANTED), frame(FRAME_RELEASED, id, ''))
+    })
+    const session = new BrokerSession(broker.directory)
+    const calls: string[] = []
+    const listener = { onRequest: () => void calls.push('request'), onLost() {} } as unknown as ExchangeListener
+    const first = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener)
+    const failed = expect(session.open(UrlPrefix.parse('http://localhost:1024/2/'), listener)).rejects.toMatchObject({
+      code: 'ETIMEDOUT',
+      subject: 'http://localhost:1024/2/',
+    })
+    await expect.poll(() => broker.heard[0]).toEqual([FRAME_HELLO, FRAME_CLAIM, FRAME_CLAIM])
+    await vi.advanceTimersByTimeAsync(60_000)
+    await failed
+    await expect.poll(() => broker.heard[0]).toContain(FRAME_RELEASE)
+    broker.send(0, ...requestFor(0))
+    await expect.poll(() => calls).toEqual(['request'])
+    await first.shutdown()
+  } finally {
+    vi.useRealTimers()
+  }
 })

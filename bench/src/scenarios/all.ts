@@ -2,7 +2,7 @@ import type { Scenario } from '../scenario.ts'
 import { body16m, body64k, upload } from './bodies.ts'
 import { cached } from './cached.ts'
 import { express, fastify, koa } from './frameworks.ts'
-import { browser, few, mix, moderate, single } from './hello.ts'
+import { browser, connections, few, mix, moderate, single } from './hello.ts'
 import { idle } from './idle.ts'
 import { prefixes } from './prefixes.ts'
 import { http2, https } from './secure.ts'
@@ -15,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   single,
   browser,
   few,
+  connections,
   moderate,
   express,
   koa,

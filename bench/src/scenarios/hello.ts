@@ -76,3 +76,13 @@ export const few = httpScenario({
   peers: [node, httpsys, nginx, haproxy],
   connections: 4,
 })
+
+export const connections = httpScenario({
+  ...common,
+  name: 'connections',
+  title: 'A connection for each request',
+  about:
+    'The mix, from clients that close after one answer: scripts, health checks, whoever sends `Connection: close`.',
+  peers: [node, httpsys, httpsysNet, nginx, haproxy],
+  request: { headers: { Connection: 'close' } },
+})

@@ -32,7 +32,7 @@ function describe({
 }: BrokerStatus): string {
   const lines = [
     `broker ${version}, process ${pid}, ${engine} engine${inThreads(threads.length)} on Node ${node}, up ${uptime} s, ${connections} connections`,
-    ...(engineNote === undefined ? [] : [`not on io_uring: ${engineNote}`]),
+    ...(engineNote === undefined ? [] : [`slower than it could be: ${engineNote}`]),
     ...ports.map(({ port, addresses }) => `port ${port} on ${addresses.join(', ')}`),
     '',
     ...table([['PREFIX', 'OWNERS', 'REQUESTS', 'CACHED', 'WAITING', 'CONNECTIONS'], ...queues.map(rowOf)]),

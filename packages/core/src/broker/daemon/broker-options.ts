@@ -9,7 +9,7 @@ import type { ServerLimits } from './server-limits.ts'
 /** Settings of a broker. */
 export interface BrokerOptions {
   readonly engine: Engine
-  /** Why it is not the better one. */
+  /** What has kept the broker from the best there is. */
   readonly engineNote?: string | undefined
   /** Where owner processes connect: a local socket. A successor is told later, see {@link Broker.listenForOwners}. */
   readonly local?: Endpoint | undefined

@@ -78,7 +78,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     })
   }
   const { engine, note } = openEngine(process.env['HTTPSYS_ENGINE'])
-  if (note !== undefined) console.error(`using the net engine: ${note}`)
+  if (note !== undefined) console.error(`using the ${engine.name} engine: ${note}`)
   const broker: Broker = await Broker.start({
     engine,
     engineNote: note,

@@ -3,7 +3,7 @@ import type { Engine } from './engine.ts'
 import { NetEngine } from './net/net-engine.ts'
 import { UringEngine } from './uring/uring-engine.ts'
 
-/** An engine, and why it is not the better one where it is not. */
+/** An engine, and what has kept this thread from the best there is. */
 export interface OpenedEngine {
   readonly engine: Engine
   readonly note?: string
@@ -22,7 +22,7 @@ export function openEngine(name: string | undefined): OpenedEngine {
   if (name === 'net') return { engine: new NetEngine() }
   if (name !== undefined && name !== '' && name !== 'uring') throw unknown(name)
   const engine = UringEngine.open()
-  if (typeof engine !== 'string') return { engine }
+  if (typeof engine !== 'string') return { engine, ...(engine.setback === undefined ? {} : { note: engine.setback }) }
   if (name === 'uring') throw unavailable(engine)
   return { engine: new NetEngine(), ...(process.platform === 'linux' ? { note: engine } : {}) }
 }

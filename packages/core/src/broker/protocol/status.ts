@@ -93,7 +93,7 @@ export interface BrokerStatus {
   readonly version: string
   readonly node: string
   readonly engine: string
-  /** Why the engine is not the better one. */
+  /** What has kept it from the best there is. */
   readonly engineNote?: string
   /** The threads that have clients. */
   readonly threads: readonly { readonly connections: number }[]

@@ -4,6 +4,7 @@ import { IORING_REGISTER_EVENTFD, IORING_UNREGISTER_EVENTFD } from '../../../src
 import { RING_TIERS, Ring } from '../../../src/broker/engine/uring/ring.ts'
 import type { RingTier } from '../../../src/broker/engine/uring/ring.ts'
 import { systemCalls } from '../../../src/broker/engine/uring/system-calls.ts'
+import { UringEngine } from '../../../src/broker/engine/uring/uring-engine.ts'
 import type { SystemCalls } from '../../../src/broker/engine/uring/system-calls.ts'
 
 const tiers = process.platform === 'linux' ? RING_TIERS.filter((tier) => isRing(Ring.open(systemCalls(), [tier]))) : []
@@ -49,6 +50,10 @@ function tierOf(ring: Ring | string): string {
   return ring.tier
 }
 
+function setbackOf(engine: UringEngine | string): string | undefined {
+  return typeof engine === 'string' ? engine : engine.setback
+}
+
 describe.skipIf(tiers.length < 2)('a kind of ring', () => {
   const [best, second] = tiers as [RingTier, RingTier]
 
@@ -68,5 +73,19 @@ describe.skipIf(tiers.length < 2)('a kind of ring', () => {
 
   test('that does not signal is the reason when there is no other', () => {
     expect(tierOf(Ring.open(kernelThatSignals(0), [best]))).toMatch(/does not tell at once/)
+  })
+
+  test('is no setback where its work is deferred, and named as one where it is not', () => {
+    const deferred: RingTier[] = ['direct', 'deferred']
+    for (const tier of tiers) {
+      const setback = deferred.includes(tier) ? undefined : expect.stringContaining(`io_uring of the kind "${tier}": `)
+      expect(setbackOf(UringEngine.open([tier]))).toEqual(setback)
+    }
+  })
+
+  test('that is used in place of one that does not signal says so', () => {
+    const ring = Ring.open(kernelThatSignals(0), [best, tiers.at(-1)!])
+    tierOf(ring)
+    expect(ring).toMatchObject({ setback: expect.stringMatching(/does not tell at once/) })
   })
 })

@@ -71,6 +71,8 @@ export interface CompletionSink {
  */
 export class Ring {
   readonly tier: RingTier
+  /** Why it is none whose work is deferred, the best kind; undefined when it is one. */
+  readonly setback: string | undefined
   readonly descriptor: number
   /** The submission entries, 16 ints each. */
   readonly entries: Int32Array
@@ -104,7 +106,7 @@ export class Ring {
 
   /** @returns the ring, or why there can't be one */
   static open(calls: SystemCalls, tiers: readonly RingTier[] = RING_TIERS): Ring | string {
-    let failure = 'no kind of ring was allowed'
+    let failure = 'no better kind of ring was allowed'
     for (const tier of tiers) {
       const params = new Uint8Array(PARAMS_BYTES)
       const fields = new Uint32Array(params.buffer)
@@ -114,7 +116,6 @@ export class Ring {
       if (descriptor < 0) {
         const errno = calls.errno()
         failure = describeSetupFailure(errno)
-        // A kernel that does not know a flag.
         if (errno === EINVAL) continue
         return failure
       }
@@ -123,17 +124,18 @@ export class Ring {
         calls.close(descriptor)
         return 'the kernel is older than Linux 5.5'
       }
-      const ring = new Ring(calls, tier, descriptor, fields)
+      const ring = new Ring(calls, tier, descriptor, fields, failure)
       if (ring.#isUsable()) return ring
       failure = 'the kernel does not tell at once when something has completed'
     }
     return failure
   }
 
-  private constructor(calls: SystemCalls, tier: RingTier, descriptor: number, params: Uint32Array) {
+  private constructor(calls: SystemCalls, tier: RingTier, descriptor: number, params: Uint32Array, failure: string) {
     const field = (offset: number): number => params[offset >> 2]!
     this.#calls = calls
     this.tier = tier
+    this.setback = this.isDeferred ? undefined : failure
     this.descriptor = descriptor
     this.#enterDescriptor = descriptor
     this.#sqSize = field(PARAMS.sqEntries)
@@ -295,6 +297,8 @@ function describeSetupFailure(errno: number): string {
       return 'the kernel has no io_uring, or a seccomp filter hides it'
     case EPERM:
       return 'io_uring is forbidden here, by a seccomp filter or by sysctl kernel.io_uring_disabled'
+    case EINVAL:
+      return 'the kernel is too old: it does not know a flag'
     default:
       return `io_uring_setup failed with ${getSystemErrorName(-errno)}`
   }

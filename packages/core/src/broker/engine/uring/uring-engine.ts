@@ -29,6 +29,12 @@ export class UringEngine implements Engine {
     this.#libc = library
   }
 
+  /** Why its ring is none of the best kind; undefined when it is. */
+  get setback(): string | undefined {
+    const { tier, setback } = this.#reactor.ring
+    return setback === undefined ? undefined : `io_uring of the kind "${tier}": ${setback}`
+  }
+
   async listen(
     endpoint: Endpoint,
     onConnection: (connection: EngineConnection) => void,

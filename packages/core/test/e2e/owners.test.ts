@@ -118,7 +118,7 @@ describe('independent processes on one port', () => {
     const owners = [await site.listen('/1/'), await site.listen('/2/')]
     const waiting = get(site, '/1/hold')
     const failed = expect(waiting).rejects.toMatchObject({ code: 'ECONNRESET' })
-    await get(site, '/1/x')
+    await owners[0]!.next('held')
     process.kill(site.brokers()[0]!, 'SIGKILL')
     await failed
     await expect
@@ -207,8 +207,7 @@ describe('a process that dies', () => {
     using begun = await RawClient.open(site.port)
     begun.write('GET /1/head HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await begun.until('begun')
-    // One after the other on a new connection: the held request has been delivered before this is answered.
-    await get(site, '/1/x')
+    await victim.next('held')
     await victim.kill()
     expect((await unanswered).status).toBe(502)
     expect(await begun.untilEnd()).not.toContain('0\r\n\r\n')
@@ -243,6 +242,7 @@ describe('a process that dies', () => {
     await using site = new Site()
     const owner = await site.listen('/1/')
     const open = post(site, '/1/hold')
+    await owner.next('held')
     const failing = post(site, '/1/exit')
     expect(await owner.exit()).toBe(3)
     expect((await failing).status).toBe(502)
@@ -286,7 +286,7 @@ describe('claims', () => {
     await site.listen('/2/')
     const owner = await site.listen('/1/')
     const open = get(site, '/1/hold')
-    await get(site, '/1/x')
+    await owner.next('held')
     owner.tell('close')
     await expect.poll(async () => (await get(site, '/1/x')).status).toBe(404)
     const heir = await site.listen('/1/')

@@ -13,7 +13,7 @@ const pattern = Buffer.alloc(1024 * 1024, Buffer.from(Array.from({ length: 251 }
 
 const server = createServer((request, response) => {
   const path = request.url.slice(request.url.indexOf('/', 1))
-  if (path === '/hold') return void held.push(response)
+  if (path === '/hold') return hold(response)
   if (path === '/head') {
     response.write('begun')
     return void held.push(response)
@@ -34,6 +34,11 @@ const server = createServer((request, response) => {
   response.setHeader('X-Pid', process.pid)
   response.end(`owner ${text} ${request.url}`)
 })
+
+function hold(response) {
+  held.push(response)
+  process.send({ kind: 'held' })
+}
 
 /** Takes one piece, so that the stream flows, and throws at the next. */
 function failWhileReading(request) {

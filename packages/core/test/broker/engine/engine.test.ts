@@ -247,6 +247,42 @@ describe.each(engines)('the engine $name', ({ open }) => {
     }
   })
 
+  test('gives every client its own bytes, and its end, however long it has stayed and whoever was there before', async () => {
+    class Echo extends Recorder {
+      override onData(bytes: Buffer, start: number, end: number): void {
+        super.onData(bytes, start, end)
+        this.connection.write(bytes, start, end)
+        if (this.text.endsWith('.')) this.connection.end()
+        if (this.text.endsWith('!')) this.connection.destroy()
+      }
+    }
+    await using harness = await Harness.listen(open(), LOOPBACK, (connection) => new Echo(connection))
+    const stay = async (name: string, rounds: number, isBig: boolean, last: string): Promise<void> => {
+      const { client, recorder } = await harness.connect()
+      const end = once(client, 'end')
+      let received = ''
+      client.on('data', (bytes: Buffer) => (received += bytes.toString('latin1')))
+      let expected = ''
+      for (let round = 1; round <= rounds; round++) {
+        const padding = isBig && round % 7 === 0 ? '-'.repeat(9000) : ''
+        const text = `${name} in round ${round}${padding}${round === rounds ? last : ','}`
+        client.write(text)
+        expected += text
+        await expect.poll(() => received.length, { interval: 1 }).toBe(expected.length)
+      }
+      await end
+      client.end()
+      expect(received).toBe(expected)
+      await expect.poll(() => recorder.closes, { interval: 1 }).toBe(1)
+    }
+    for (let wave = 0; wave < 3; wave++) {
+      const clients = Array.from({ length: 12 }, (_, index) => {
+        return stay(`${wave}/${index}`, 10 + index * 3, index % 2 === 0, index % 3 === 0 ? '.' : '!')
+      })
+      await Promise.all(clients)
+    }
+  })
+
   test.each([
     ['127.0.0.1', '127.0.0.1', false],
     ['::1', '::1', true],

@@ -35,6 +35,9 @@ export const IORING_CQ_EVENTFD_DISABLED = 1 << 0 // 5.8
 
 export const IORING_REGISTER_EVENTFD = 4
 export const IORING_UNREGISTER_EVENTFD = 5
+export const IORING_REGISTER_FILES_UPDATE = 6
+export const IORING_REGISTER_FILES2 = 13 // 5.13
+export const IORING_RSRC_REGISTER_SPARSE = 1 << 0 // 5.19
 export const IORING_REGISTER_RING_FDS = 20
 export const IORING_REGISTER_PBUF_RING = 22 // 5.19
 
@@ -45,6 +48,7 @@ export const IORING_OP_CLOSE = 19
 export const IORING_OP_SEND = 26
 export const IORING_OP_RECV = 27
 
+export const IOSQE_FIXED_FILE = 1 << 0
 export const IOSQE_BUFFER_SELECT = 1 << 5
 export const IOSQE_CQE_SKIP_SUCCESS = 1 << 6 // 5.17
 

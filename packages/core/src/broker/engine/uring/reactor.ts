@@ -11,6 +11,7 @@ import {
   SQE_OPERATION_FLAGS,
 } from './kernel.ts'
 import { ReceiveBuffers } from './receive-buffers.ts'
+import { RegisteredDescriptors } from './registered-descriptors.ts'
 import { Ring } from './ring.ts'
 import type { CompletionSink, RingTier } from './ring.ts'
 import { SendArena, splitAddress } from './send-arena.ts'
@@ -64,6 +65,7 @@ export class Reactor implements CompletionSink {
   readonly smallBuffers: ReceiveBuffers
   readonly largeBuffers: ReceiveBuffers
   readonly arena: SendArena
+  readonly registered: RegisteredDescriptors
   readonly #wakeUp: WakeUp
   readonly #operators: (Operator | null)[] = []
   readonly #freeSlots: number[] = []
@@ -99,6 +101,7 @@ export class Reactor implements CompletionSink {
     this.smallBuffers = new ReceiveBuffers(calls, ring, 0, SMALL_BUFFERS.count, SMALL_BUFFERS.size)
     this.largeBuffers = new ReceiveBuffers(calls, ring, 1, LARGE_BUFFERS.count, LARGE_BUFFERS.size)
     this.arena = new SendArena(calls)
+    this.registered = new RegisteredDescriptors(calls, ring)
     this.#byte = splitAddress(calls.map(1, -1, 0).address)
     this.#wakeUp = new WakeUp(calls, ring, () => this.#turn())
   }

@@ -16,6 +16,7 @@ import {
   IORING_RECV_MULTISHOT,
   IOSQE_BUFFER_SELECT,
   IOSQE_CQE_SKIP_SUCCESS,
+  IOSQE_FIXED_FILE,
   MSG_NOSIGNAL,
   SHUT_WR,
   SQE_ADDRESS_HIGH,
@@ -27,6 +28,7 @@ import {
 import { CLOSE, RECEIVE, SEND } from './reactor.ts'
 import type { Operator, Reactor, Sender } from './reactor.ts'
 import type { ReceiveBuffers } from './receive-buffers.ts'
+import { NOT_REGISTERED } from './registered-descriptors.ts'
 import { SendQueue } from './send-queue.ts'
 import type { SocketAddress } from './socket-addresses.ts'
 
@@ -34,11 +36,15 @@ import type { SocketAddress } from './socket-addresses.ts'
 const FULL_BYTES = 64 * 1024
 const DRAINED_BYTES = 16 * 1024
 
+/** A client that has been answered so often stays. To register one takes two calls, which a few look-ups do not cost. */
+const LASTING_SENDS = 16
+
 /** The end of a body and the request that follows it may be small, and another body come behind them. */
 const MAX_SMALL_PIECES = 2
 
 const RECV_ONCE = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8)
 const RECV_MULTISHOT = RECV_ONCE | (IORING_RECV_MULTISHOT << 16)
+const REGISTERED = IOSQE_FIXED_FILE << 8
 const CANCEL_QUIETLY = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8)
 
 /** Whether this kernel receives again and again for one submission (Linux 6.0); found out by the first try. */
@@ -61,6 +67,9 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   readonly #isLocal: boolean
   readonly #queue: SendQueue
   #descriptor: number
+  /** The number under which the ring knows the descriptor, once it is registered. */
+  #registered = NOT_REGISTERED
+  #sends = 0
   // Reading
   #isPaused = false
   #isArmed = false
@@ -194,7 +203,7 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   onResult(operation: number, result: number, flags: number): void {
     if (operation === RECEIVE) this.#onReceived(result, flags)
     else if (operation === SEND) this.#onSent(result)
-    else if (operation === CLOSE) this.#isClosed = true
+    else if (operation === CLOSE) this.#onDescriptorClosed()
     if (this.#isClosed && !this.#isArmed && !this.#isSending) this.#leave()
   }
 
@@ -204,13 +213,27 @@ export class UringConnection implements EngineConnection, Operator, Sender {
     const queue = this.#queue
     if (!queue.next()) return
     this.#isSending = true
-    const at = this.#reactor.prepare(IORING_OP_SEND, this.#descriptor, SEND, this.#slot)
+    this.#countSend()
+    const at = this.#prepare(IORING_OP_SEND, SEND)
     // SAFETY: the memory is the queue's piece in flight: it is neither written nor given to anyone before this send has completed.
     const { entries } = this.#reactor.ring
     entries[at + SQE_ADDRESS_LOW] = queue.addressLow
     entries[at + SQE_ADDRESS_HIGH] = queue.addressHigh
     entries[at + SQE_LENGTH] = queue.remaining
     entries[at + SQE_OPERATION_FLAGS] = MSG_NOSIGNAL
+  }
+
+  #prepare(head: number, operation: number): number {
+    if (this.#registered === NOT_REGISTERED) {
+      return this.#reactor.prepare(head, this.#descriptor, operation, this.#slot)
+    }
+    return this.#reactor.prepare(head | REGISTERED, this.#registered, operation, this.#slot)
+  }
+
+  /** Registers a client that stays. Local sockets are few, and send for many requests at a time. */
+  #countSend(): void {
+    if (this.#isLocal || this.#sends === LASTING_SENDS || ++this.#sends < LASTING_SENDS) return
+    this.#registered = this.#reactor.registered.add(this.#descriptor)
   }
 
   #onReceived(result: number, flags: number): void {
@@ -259,7 +282,7 @@ export class UringConnection implements EngineConnection, Operator, Sender {
     // Where the kernel receives at any call it would fill all buffers for one connection, before the first of them has been looked at.
     const isRepeated = hasMultishot && !this.#isBulk && ring.isDeferred
     const head = isRepeated ? RECV_MULTISHOT : RECV_ONCE
-    const at = this.#reactor.prepare(head, this.#descriptor, RECEIVE, this.#slot)
+    const at = this.#prepare(head, RECEIVE)
     ring.entries[at + SQE_BUFFER_GROUP] = this.#buffers.group
   }
 
@@ -324,6 +347,13 @@ export class UringConnection implements EngineConnection, Operator, Sender {
     this.#isEnded = true
     this.#reactor.calls.shutdown(this.#descriptor, SHUT_WR)
     if (this.#hasEnded) this.destroy()
+  }
+
+  /** Everything that was prepared for it before has been submitted. */
+  #onDescriptorClosed(): void {
+    this.#isClosed = true
+    // What is registered is still open.
+    if (this.#registered !== NOT_REGISTERED) this.#reactor.registered.remove(this.#registered)
   }
 
   #leave(): void {

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import type { Member } from '../base/member-list.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { Exchange, QueueConnection } from '../queue/exchange.ts'
 import { emitClientError } from './client-error.ts'
@@ -21,7 +22,8 @@ const NO_BYTES = Buffer.alloc(0)
  * http ──'upgrade'──▶ raw (the app writes a response head) ──101──▶ opaque (bytes both ways)
  * any ──destroy──▶ closed
  */
-export class QueueSocket extends Duplex {
+export class QueueSocket extends Duplex implements Member {
+  place = -1
   readonly id = ++lastId
   /** Of its server, with the real port. */
   readonly prefix: UrlPrefix

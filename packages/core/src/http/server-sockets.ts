@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Server, ServerResponse } from 'node:http'
+import { MemberList } from '../base/member-list.ts'
 import type { UrlPrefix } from '../base/url-prefix.ts'
 import type { QueueConnection } from '../queue/exchange.ts'
 import { nativeConnectionListeners } from './node-internals.ts'
@@ -8,10 +9,14 @@ import { QueueSocket } from './queue-socket.ts'
 import type { OnSocketClosed } from './queue-socket.ts'
 import { rethrowLater } from './rethrow-later.ts'
 
-/** What a connection keeps of those who have sockets of it: the one that had its last request. */
-interface Latest {
-  readonly sockets: ServerSockets
-  readonly socket: QueueSocket
+/** The sockets that the servers of this process have of one connection. */
+interface Sharing {
+  /** The server that had its last request. */
+  latestOf: ServerSockets
+  /** Its socket; null when that is closed. */
+  latest: QueueSocket | null
+  /** Those of all servers, once there is a second one. */
+  all: Map<ServerSockets, QueueSocket> | null
 }
 
 /**
@@ -24,7 +29,7 @@ export class ServerSockets {
   /** The port is this server's alone: so are the connections. */
   readonly #isPrivate: boolean
   readonly #onClosed: OnSocketClosed
-  readonly #sockets = new Map<QueueConnection, QueueSocket>()
+  readonly #sockets = new MemberList<QueueSocket>()
   /** What `listen` was called in: requests must not inherit the context of whatever opened the way to the backend. */
   readonly #scope = new AsyncResource('HTTPSYSSERVER')
   /** After the queue was shut down sockets are let go as soon as they are idle. */
@@ -44,12 +49,35 @@ export class ServerSockets {
   /** The socket of a connection, made at the first request, or when a private port accepts it. */
   of(connection: QueueConnection): QueueSocket {
     // Nearly always no other server has had the connection's last request.
-    const latest = connection.context as Latest | undefined
-    if (latest !== undefined && latest.sockets === this && !latest.socket.isClosed) return latest.socket
-    let socket = this.#sockets.get(connection)
-    if (socket === undefined || socket.isClosed) socket = this.#open(connection)
-    connection.context = { sockets: this, socket } satisfies Latest
+    const sharing = connection.context as Sharing | undefined
+    if (sharing?.latestOf === this && sharing.latest?.isClosed === false) return sharing.latest
+    let socket = sharing && this.#among(sharing)
+    if (socket === undefined || socket.isClosed) {
+      socket = this.#open(connection)
+      this.#share(connection, socket)
+    } else {
+      sharing!.latestOf = this
+      sharing!.latest = socket
+    }
     return socket
+  }
+
+  #among({ all, latest, latestOf }: Sharing): QueueSocket | undefined {
+    if (all !== null) return all.get(this)
+    return latestOf === this && latest !== null ? latest : undefined
+  }
+
+  #share(connection: QueueConnection, socket: QueueSocket): void {
+    const sharing = connection.context as Sharing | undefined
+    if (sharing === undefined) {
+      connection.context = { latestOf: this, latest: socket, all: null } satisfies Sharing
+      return
+    }
+    const { latest, latestOf } = sharing
+    if (latestOf !== this && sharing.all === null) sharing.all = new Map(latest === null ? [] : [[latestOf, latest]])
+    sharing.all?.set(this, socket)
+    sharing.latestOf = this
+    sharing.latest = socket
   }
 
   #open(connection: QueueConnection): QueueSocket {
@@ -57,7 +85,7 @@ export class ServerSockets {
     const socket = this.#scope.runInAsyncScope(
       () => new QueueSocket(server, this.#prefix, connection, this.#onClosed, server.highWaterMark),
     )
-    this.#sockets.set(connection, socket)
+    this.#sockets.add(socket)
     if (server.timeout) socket.setTimeout(server.timeout)
     server._connections++
     this.#emit('connection', socket)
@@ -68,15 +96,18 @@ export class ServerSockets {
 
   /** The client has ended the connection. */
   forget(connection: QueueConnection): void {
-    this.#sockets.get(connection)?.forget()
+    const sharing = connection.context as Sharing | undefined
+    if (sharing !== undefined) this.#among(sharing)?.forget()
   }
 
   /** A socket has been closed. */
   delete(socket: QueueSocket): void {
-    const { connection } = socket
-    if (this.#sockets.get(connection) === socket) this.#sockets.delete(connection)
-    if ((connection.context as Latest | undefined)?.socket === socket) connection.context = undefined
+    this.#sockets.delete(socket)
     this.#server._connections--
+    const sharing = socket.connection.context as Sharing | undefined
+    if (sharing === undefined) return
+    if (sharing.all?.get(this) === socket) sharing.all.delete(this)
+    if (sharing.latest === socket) sharing.latest = null
   }
 
   /** A request is done. */
@@ -87,12 +118,12 @@ export class ServerSockets {
   /** No further requests will come: lets go of idle connections now, of the others when they are done. */
   release(): void {
     this.#isReleasing = true
-    for (const socket of this.#sockets.values()) if (socket.exchange === null) this.#letGo(socket)
+    for (const socket of this.#sockets) if (socket.exchange === null) this.#letGo(socket)
   }
 
   /** Forgets the connections without a request under way; the TCP connections are the backend's and may serve other prefixes. */
   closeIdle(): void {
-    for (const socket of this.#sockets.values()) {
+    for (const socket of this.#sockets) {
       if (this.#isPrivate) closeIfIdle(socket)
       else if (socket.exchange === null) socket.forget()
     }
@@ -100,7 +131,7 @@ export class ServerSockets {
 
   /** Breaks every connection that has a request under way here, and forgets the others. */
   closeAll(): void {
-    for (const socket of this.#sockets.values()) this.#letGo(socket)
+    for (const socket of this.#sockets) this.#letGo(socket)
   }
 
   /** The connection's own end is not this server's to decide while others may be behind the port. */

@@ -1,3 +1,4 @@
+import { MemberList } from '../base/member-list.ts'
 import type { TlsInfo } from '../base/tls-info.ts'
 import type { ExchangeListener, QueueConnection } from '../queue/exchange.ts'
 import type { CompletionPort } from './completion-port.ts'
@@ -36,7 +37,7 @@ export class NativeConnection implements QueueConnection {
   readonly id: bigint
   /** Through which it is watched; any queue that its requests go to will do. */
   queue: RequestQueueHandle
-  readonly open = new Set<NativeExchange>()
+  readonly open = new MemberList<NativeExchange>()
   readonly listeners: ExchangeListener[] = []
   readonly #table: ConnectionTable
 

@@ -1,6 +1,7 @@
 import { RESPONSE_CLOSE, RESPONSE_OPAQUE } from '../queue/exchange.ts'
 import type { Chunk, Exchange } from '../queue/exchange.ts'
 import { varyOf } from '../base/cacheability.ts'
+import type { Member } from '../base/member-list.ts'
 import { TOO_LONG_TEXT, announcedLength, bodyLimitOf } from './body-limit.ts'
 import { BodyReader } from './body-reader.ts'
 import type { BodySink } from './body-reader.ts'
@@ -25,7 +26,8 @@ export interface ExchangeHome {
  * open ──response sent, body read or not wanted──▶ closed
  * open ──cancel, or the client gone──▶ cancelled ──what was under way has come back──▶ closed
  */
-export class NativeExchange implements Exchange, BodySink, SendHost {
+export class NativeExchange implements Exchange, BodySink, SendHost, Member {
+  place = -1
   readonly id: bigint
   readonly queue: NativeQueue
   readonly connection: NativeConnection

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import { HttpSysError } from '../../base/errors.ts'
+import { MemberList } from '../../base/member-list.ts'
 import type { TlsInfo } from '../../base/tls-info.ts'
 import { UrlPrefix } from '../../base/url-prefix.ts'
 import type { Endpoint, EngineConnection, EngineConnectionHandler, EngineListener } from '../engine/engine.ts'
@@ -70,7 +71,7 @@ export class Broker
   readonly #certificates: Certificates
   readonly #secureEngine: SecureEngine
   readonly #peers = new Set<OwnerPeer>()
-  readonly #connections = new Set<ClientConnection>()
+  readonly #connections = new MemberList<ClientConnection>()
   readonly #delivery: DeliveryOptions
   readonly #admission: Admission
   readonly #stopClock: () => void

@@ -1,9 +1,10 @@
+import type { Member } from '../../../base/member-list.ts'
 import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import type { ServerLimits } from '../server-limits.ts'
 import type { Reason } from './reasons.ts'
 
 /** A client's connection, whatever it speaks, as the broker sees it. */
-export interface ClientConnection {
+export interface ClientConnection extends Member {
   readonly localPort: number
   /** It came to a private port, whose owner has it for as long as it lasts. */
   readonly isOwners: boolean

@@ -32,7 +32,7 @@ import type { PortRoutes } from '../router.ts'
 import { HeadParser } from './head-parser.ts'
 import { Http1Exchange } from './http1-exchange.ts'
 import { announceAccepted, isTooSlow } from './private-port.ts'
-import type { PrivatePort } from './private-port.ts'
+import type { PrivateMember, PrivatePort } from './private-port.ts'
 import { Pipeline } from './pipeline.ts'
 import type { Reason } from '../exchange/reasons.ts'
 
@@ -70,6 +70,7 @@ const parser = new HeadParser()
 export class Http1Connection
   implements EngineConnectionHandler, ClientConnection, ExchangeCarrier, AnnouncedConnection, HeldRequest
 {
+  place = -1
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -103,8 +104,9 @@ export class Http1Connection
   /** What came behind it on a private port; made when something does. */
   #pipeline: Pipeline | null = null
   readonly #ids = new ConnectionIds(this)
-  /** The private port that it came to. */
+  /** The private port that it came to, and its place there. */
   #port: PrivatePort | undefined
+  #membership: PrivateMember | undefined
 
   constructor(connection: EngineConnection, routes: PortRoutes<RequestQueueEntry>, host: Http1Host) {
     this.#connection = connection
@@ -160,7 +162,7 @@ export class Http1Connection
     this.#exchange.onClientGone(DISCONNECT_RESET)
     this.#pipeline?.onClientGone(DISCONNECT_RESET)
     this.#ids.close()
-    this.#port?.leave(this)
+    this.#leavePort()
     this.#host.onConnectionClosed(this)
   }
 
@@ -456,7 +458,7 @@ export class Http1Connection
   #findPort(): PrivatePort | undefined {
     if (this.#port !== undefined) return this.#port
     this.#port = this.#host.privatePort(this.localPort, this.localAddress)
-    this.#port?.join(this)
+    this.#membership = this.#port?.join(this)
     return this.#port
   }
 
@@ -542,7 +544,11 @@ export class Http1Connection
     this.#pipeline?.abandon()
     this.#connection.end()
     this.resumeReading()
-    this.#port?.leave(this)
+    this.#leavePort()
+  }
+
+  #leavePort(): void {
+    if (this.#membership !== undefined) this.#port!.leave(this.#membership)
   }
 
   /** The timer that has run out, '' for one that is of no interest to anyone, null for none. */

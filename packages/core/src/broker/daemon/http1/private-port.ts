@@ -1,3 +1,5 @@
+import { MemberList } from '../../../base/member-list.ts'
+import type { Member } from '../../../base/member-list.ts'
 import type { PrivatePortLimits } from '../../protocol/claims.ts'
 import { ACCEPTED_BYTES, CLIENT_ERROR_FIXED_BYTES, FRAME_ACCEPTED, FRAME_CLIENT_ERROR } from '../../protocol/frames.ts'
 import { hasPassed } from '../exchange/timers.ts'
@@ -12,6 +14,11 @@ export interface PrivateConnection {
   shutdown(): void
 }
 
+/** A connection's place among those of its port. */
+export interface PrivateMember extends Member {
+  readonly connection: PrivateConnection
+}
+
 /**
  * A port that one claim has to itself, as a server of node:http has: its owner hears of more than requests. As there, the connections
  * stay the owner's when it does not listen any more, also when another claim has the port by then.
@@ -22,7 +29,7 @@ export interface PrivateConnection {
 export class PrivatePort {
   readonly claim: OwnerClaim
   #limits: PrivatePortLimits
-  readonly #connections = new Set<PrivateConnection>()
+  readonly #members = new MemberList<PrivateMember>()
   #onDrained: (() => void) | null = null
 
   constructor(claim: OwnerClaim, limits: PrivatePortLimits) {
@@ -34,12 +41,15 @@ export class PrivatePort {
     return this.#limits
   }
 
-  join(connection: PrivateConnection): void {
-    this.#connections.add(connection)
+  /** Returns what the connection is to {@link PrivatePort.leave} with. */
+  join(connection: PrivateConnection): PrivateMember {
+    const member = { connection, place: -1 }
+    this.#members.add(member)
+    return member
   }
 
-  leave(connection: PrivateConnection): void {
-    if (this.#connections.delete(connection)) this.#endIfDrained()
+  leave(member: PrivateMember): void {
+    if (this.#members.delete(member)) this.#endIfDrained()
   }
 
   /**
@@ -57,12 +67,12 @@ export class PrivatePort {
   /** Its owner has gone. */
   abandon(): void {
     this.#onDrained = null
-    for (const connection of this.#connections) connection.shutdown()
+    for (const { connection } of this.#members) connection.shutdown()
   }
 
   #endIfDrained(): void {
     const onDrained = this.#onDrained
-    if (onDrained === null || this.#connections.size > 0) return
+    if (onDrained === null || this.#members.size > 0) return
     this.#onDrained = null
     onDrained()
   }

@@ -1,6 +1,7 @@
 import { constants, performServerHandshake } from 'node:http2'
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
+import { MemberList } from '../../../base/member-list.ts'
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import { WINDOW_BYTES } from '../../protocol/limits.ts'
@@ -40,6 +41,7 @@ export type SessionSocket = Duplex & Traffic
  * open ──port closed, idle──▶ closing (GOAWAY sent, open streams go on) ──last stream closed──▶ closed
  */
 export class Http2Connection implements ClientConnection, StreamHome {
+  place = -1
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string
@@ -52,7 +54,7 @@ export class Http2Connection implements ClientConnection, StreamHome {
   readonly #isMisdirected: ((host: string | undefined) => boolean) | undefined
   readonly #socket: SessionSocket
   readonly #session: ServerHttp2Session
-  readonly #carriers = new Set<StreamCarrier>()
+  readonly #carriers = new MemberList<StreamCarrier>()
   /** Between two streams. */
   readonly #idle: StreamCarrier[] = []
   readonly #visits = new EntryVisits()

@@ -21,6 +21,7 @@ export interface PrefaceHost {
 
 /** Reads the first bytes of a connection without TLS, to tell HTTP/2 with prior knowledge from HTTP/1.1. */
 export class PrefaceReader implements EngineConnectionHandler, ClientConnection {
+  place = -1
   readonly localPort: number
   readonly isOwners = false
   readonly #connection: EngineConnection

@@ -1,5 +1,6 @@
 import { constants } from 'node:http2'
 import type { ServerHttp2Stream } from 'node:http2'
+import type { Member } from '../../../base/member-list.ts'
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import { DISCONNECT_END, DISCONNECT_RESET } from '../../protocol/frames.ts'
 import type { CacheRequest } from '../cache/cache-request.ts'
@@ -67,7 +68,8 @@ const head = new RequestHead()
  *                               ├──101 with the opaque flag──▶ opaque
  *                               └──reset by either side──▶ broken ──stream closed──▶ (given up)
  */
-export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, HeldRequest {
+export class StreamCarrier implements ExchangeCarrier, AnnouncedConnection, HeldRequest, Member {
+  place = -1
   readonly remoteAddress: string
   readonly remotePort: number
   readonly localAddress: string

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import type { TLSSocket } from 'node:tls'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { MemberList } from '../../../base/member-list.ts'
 import { completeQueueSettings } from '../../../base/queue-settings.ts'
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import { UrlPrefix } from '../../../base/url-prefix.ts'
@@ -46,7 +47,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   readonly #queues = new Map<number, RequestQueueEntry>()
   readonly #owners = new Map<string, ThreadOwner>()
   readonly #ofPeers = new Map<OwnerPeer, ThreadOwner>()
-  readonly #connections = new Set<ClientConnection>()
+  readonly #connections = new MemberList<ClientConnection>()
   readonly #reasons = new Map<string, number>()
   /** Messages read so far, or more. */
   #read = 0

@@ -37,6 +37,7 @@ export class MemberList<T extends Member> {
 
   /** Those that are there now, in no order, less those that are deleted meanwhile. */
   *[Symbol.iterator](): Generator<T, undefined, undefined> {
-    for (const member of [...this.#members]) if (member.place !== -1) yield member
+    const present = [...this.#members]
+    for (const member of present) if (member.place !== -1) yield member
   }
 }

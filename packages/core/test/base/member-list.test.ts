@@ -10,7 +10,7 @@ interface Named extends Member {
 
 function listOf(names: string): { list: MemberList<Named>; members: Named[] } {
   const list = new MemberList<Named>()
-  const members = [...names].map((name): Named => ({ name, place: -1 }))
+  const members = names.split('').map((name): Named => ({ name, place: -1 }))
   for (const member of members) list.add(member)
   return { list, members }
 }
@@ -58,7 +58,7 @@ test('those who have gone are garbage to a scavenge, also when the list is old',
   const present: Member[] = []
   const replace = (count: number): void => {
     for (let turn = 0; turn < count; turn++) {
-      const member = { place: -1, load: new Array(128).fill(turn) }
+      const member = { place: -1, load: Array.from({ length: 128 }, () => turn) }
       list.add(member)
       const gone = present[turn % 64]
       present[turn % 64] = member

@@ -14,6 +14,10 @@ import type { Win32Api, Win32Status } from './win32-api.ts'
 
 /** How soon a connection that nobody waits for is watched nevertheless, so that it is not remembered for ever. */
 const SWEEP_INTERVAL_MS = 1000
+/** A power of two, as it stays. */
+const FIRST_CHAINS = 256
+/** Spreads numbers that differ in any of their bits. @see Knuth, The Art of Computer Programming, volume 3, section 6.4 */
+const GOLDEN_RATIO = 0x9e37_79b1
 
 /**
  * A client's connection as far as this process has seen requests of it.
@@ -28,7 +32,7 @@ export class NativeConnection implements QueueConnection {
   readonly encrypted: boolean
   tls: TlsInfo | undefined
   context: unknown = undefined
-  /** Another connection whose id has the same lower half. */
+  /** Another connection in the same place of the table. */
   next: NativeConnection | null = null
   state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'
   readonly low: number
@@ -106,8 +110,9 @@ export class ConnectionTable {
   readonly #port: CompletionPort
   /** HttpReceiveClientCertificate */
   readonly certificateOf: (queue: RequestQueueHandle, connection: bigint) => Promise<ClientCertificate | null>
-  /** By the lower half of the id; ids are 64 bits long, and a bigint for each look-up would cost more than the look-up. */
-  readonly #byLow = new Map<number, NativeConnection>()
+  /** By their ids, hashed: a Map would keep those that have gone from the scavenger, see `MemberList`, and want a bigint for each look-up. */
+  #chains: (NativeConnection | null)[] = emptyChains(FIRST_CHAINS)
+  #count = 0
   /** Not watched yet. */
   #unwatched: NativeConnection[] = []
   #isSweeping = false
@@ -121,16 +126,15 @@ export class ConnectionTable {
 
   /** The connection of the request in the block. */
   find(queue: RequestQueueHandle, block: MemoryBlock, low: number, high: number): NativeConnection {
-    const first = this.#byLow.get(low)
-    for (let known = first ?? null; known !== null; known = known.next) {
-      if (known.high !== high || known.state === 'gone') continue
+    for (let known = this.#chains[this.#chainOf(low)] ?? null; known !== null; known = known.next) {
+      if (known.low !== low || known.high !== high || known.state === 'gone') continue
       // A second request: this client stays, so that its leaving is worth knowing.
       if (known.state === 'unwatched') this.watch(known, queue)
       return known
     }
     const connection = new NativeConnection(this.#api, this, queue, block)
-    connection.next = first ?? null
-    this.#byLow.set(low, connection)
+    if (++this.#count > this.#chains.length) this.#grow()
+    this.#link(connection)
     this.#unwatched.push(connection)
     this.#scheduleCheck()
     return connection
@@ -182,17 +186,46 @@ export class ConnectionTable {
     connection.onCompletion(status)
   }
 
+  /** The lower halves of ids need not differ in their lowest bits. */
+  #chainOf(low: number): number {
+    return (Math.imul(low, GOLDEN_RATIO) >>> 8) & (this.#chains.length - 1)
+  }
+
+  #link(connection: NativeConnection): void {
+    const chain = this.#chainOf(connection.low)
+    connection.next = this.#chains[chain] ?? null
+    this.#chains[chain] = connection
+  }
+
   #unlink(connection: NativeConnection): void {
-    const first = this.#byLow.get(connection.low)
-    if (first === connection) {
-      if (connection.next === null) this.#byLow.delete(connection.low)
-      else this.#byLow.set(connection.low, connection.next)
-      return
+    const chain = this.#chainOf(connection.low)
+    let before: NativeConnection | null = null
+    let known = this.#chains[chain] ?? null
+    while (known !== null && known !== connection) {
+      before = known
+      known = known.next
     }
-    for (let known = first; known !== undefined && known !== null; known = known.next ?? undefined) {
-      if (known.next !== connection) continue
-      known.next = connection.next
-      return
+    // It has been forgotten before.
+    if (known === null) return
+    if (before === null) this.#chains[chain] = connection.next
+    else before.next = connection.next
+    connection.next = null
+    this.#count--
+  }
+
+  #grow(): void {
+    const chains = this.#chains
+    this.#chains = emptyChains(chains.length * 2)
+    for (let known of chains) {
+      while (known !== null) {
+        const { next }: NativeConnection = known
+        this.#link(known)
+        known = next
+      }
     }
   }
+}
+
+function emptyChains(count: number): (NativeConnection | null)[] {
+  return Array.from({ length: count }, () => null)
 }

@@ -16,6 +16,7 @@ import { NativeBackend } from '../../src/native/native-backend.ts'
 import type { HttpApi } from '../../src/native/win32-api.ts'
 import { selfSigned } from '../../src/x509/self-signed.ts'
 import { freePort } from '../support/free-port.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { Machine } from './double/machine.ts'
 import { PretendedTls } from './double/request-struct.ts'
 
@@ -242,4 +243,25 @@ test('a connection is watched once, also when its second request comes in the tu
   await expect.poll(() => calls.get('HttpWaitForDisconnectEx')).toBe(clients.length)
   for (const res of open) res.end('second')
   for (const client of clients) client.destroy()
+})
+
+test('many connections at a time are told apart, known again, and forgotten when they have gone', async () => {
+  const sockets = new Map<number | undefined, Set<unknown>>()
+  server.on('request', ({ socket }, res) => {
+    const { remotePort } = socket
+    sockets.set(remotePort, (sockets.get(remotePort) ?? new Set()).add(socket))
+    res.end(`you are ${remotePort}.`)
+  })
+  await listen()
+  const clients = await Promise.all(Array.from({ length: 600 }, () => RawClient.open(port)))
+  for (const round of [1, 2]) {
+    for (const client of clients) client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await Promise.all(clients.map((client) => client.until(`you are ${client.socket.localPort}.`, round)))
+  }
+  expect([...sockets.values()].map(({ size }) => size)).toEqual(clients.map(() => 1))
+  for (const client of clients) client[Symbol.dispose]()
+  const count = (): Promise<number> => {
+    return new Promise((resolve) => server.getConnections((_error, connections) => resolve(connections)))
+  }
+  await expect.poll(count).toBe(0)
 })

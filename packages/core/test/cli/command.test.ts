@@ -34,3 +34,33 @@ test('the command says what to do in a clone that is not built', async () => {
     await rm(directory, { recursive: true, force: true })
   }
 })
+
+/** The commands that the text is about, as it names them. */
+function commandsIn(text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line) => /^httpsys (\w+(?: (?:urlacl|sslcert|cachestate|cache)\b)?)/.exec(line)?.[1] ?? [])
+}
+
+test.each([
+  [['measure', '--help'], ['measure']],
+  [['help', 'run'], ['run']],
+  [
+    ['add', 'urlacl', '-h'],
+    ['add urlacl', 'delete urlacl', 'show urlacl'],
+  ],
+])('httpsys %j prints what that command can do', async (args, commands) => {
+  const { stdout, stderr } = await run(process.execPath, [join(root, await commandOf()), ...args])
+  expect([commandsIn(stdout), stderr]).toEqual([commands, ''])
+})
+
+test.each([
+  [['status', '--jsn'], /--jsn/, ['status']],
+  // What stands behind -- is for the program.
+  [['run', '--', 'node', '--help'], /--prefix is missing/, ['run']],
+])('httpsys %j says what is wrong, and what that command can do', async (args, message, commands) => {
+  const running = run(process.execPath, [join(root, await commandOf()), ...args])
+  const { code, stdout, stderr } = (await running.catch((error: unknown) => error)) as Record<string, unknown>
+  expect([code, stdout, commandsIn(String(stderr))]).toEqual([2, '', commands])
+  expect(stderr).toMatch(message)
+})

@@ -39,7 +39,7 @@ test('the command says what to do in a clone that is not built', async () => {
 function commandsIn(text: string): string[] {
   return text
     .split('\n')
-    .flatMap((line) => /^httpsys (\w+(?: (?:urlacl|sslcert|cachestate|cache)\b)?)/.exec(line)?.[1] ?? [])
+    .flatMap((line) => /^httpsys (\w+(?: (?:urlacl|sslcert|cachestate|cache)\b)?)(?= |$)/.exec(line)?.[1] ?? [])
 }
 
 test.each([

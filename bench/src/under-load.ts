@@ -10,6 +10,8 @@ export interface LoadOutcome {
   readonly seconds: number
   /** Milliseconds; `undefined` where they mean nothing. */
   readonly latency?: { readonly p50: number; readonly p99: number; readonly p999: number }
+  /** That it was not the load that was asked for, in words. Who has just been woken up may be late. */
+  readonly lateness?: string | undefined
 }
 
 /** Runs a load for some seconds. */
@@ -29,6 +31,7 @@ export async function underLoad(
     const members = group.members()
     const before = takeReadings(members)
     const outcome = await run(conditions.seconds)
+    if (outcome.lateness !== undefined) throw new Error(outcome.lateness)
     return { outcome, use: cpuUnderLoad(members, before, takeReadings(members)) }
   }
 }

@@ -69,17 +69,18 @@ async function startHttp(launch: Launch, peer: Peer, spec: HttpScenarioSpec): Pr
     const patience = bytes === undefined ? {} : { timeoutSeconds: BODY_TIMEOUT_S }
     const target = { port, tls, requests, connections, seconds, cpu: pinning?.loadCpu, ...patience }
     const result = await generator.run(rate === undefined ? target : { ...target, rate })
-    const failure = loadFailure(result) ?? lateness(result, rate)
+    const failure = loadFailure(result)
     if (failure !== undefined) throw new Error(failure)
     const { p50, p99, p999 } = result
     const size = bytes === 'up' ? (requests[0]?.body?.length ?? 0) * result.requests : result.bytes
-    return { count: result.requests, bytes: size, seconds: result.seconds, latency: { p50, p99, p999 } }
+    const lateness = latenessOf(result, rate)
+    return { count: result.requests, bytes: size, seconds: result.seconds, latency: { p50, p99, p999 }, lateness }
   })
   return async () => (bytes === undefined ? countFigures(await measure()) : byteFigures(await measure()))
 }
 
 /** A generator that could not send what was asked for has measured something else. */
-function lateness(result: LoadResult, rate: number | undefined): string | undefined {
+function latenessOf(result: LoadResult, rate: number | undefined): string | undefined {
   const reached = result.requests / result.seconds
   if (rate === undefined || reached > rate * 0.97) return undefined
   return `${Math.round(reached)} requests/s answered of ${rate}: overloaded`

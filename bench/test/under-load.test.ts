@@ -6,8 +6,12 @@ import type { LoadOutcome } from '../src/under-load.ts'
 /** A measurement whose loads, the warm-up first, come out so. */
 async function measureWith(outcomes: Partial<LoadOutcome>[]): Promise<number> {
   const conditions = { warmup: 1, seconds: 1, isSmoke: false }
-  const launch = { group: { members: () => [] }, conditions } as unknown as Launch
-  const measure = await underLoad(launch, async (seconds) => ({ count: 1, seconds, ...outcomes.shift()! }))
+  const group = { members: () => [{ pid: process.pid, role: 'server' }] }
+  const measure = await underLoad({ group, conditions } as unknown as Launch, async (seconds) => {
+    // Long enough for the kernel's accounting.
+    for (const end = performance.now() + 50; performance.now() < end;);
+    return { count: 1, seconds, ...outcomes.shift()! }
+  })
   return (await measure()).outcome.count
 }
 

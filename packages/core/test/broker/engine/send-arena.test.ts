@@ -1,22 +1,31 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LARGE_BYTES, SMALL_BYTES, SendArena } from '../../../src/broker/engine/uring/send-arena.ts'
 import type { SendBlock } from '../../../src/broker/engine/uring/send-arena.ts'
 import { systemCalls } from '../../../src/broker/engine/uring/system-calls.ts'
 
-/** What the system holds of a block; from the mappings of this process, which tell of whole mappings. */
+/** Whether a page has memory. @see https://www.kernel.org/doc/html/latest/admin-guide/mm/pagemap.html */
+const PAGEMAP_ENTRY_BYTES = 8
+const PRESENT_BIT = 0x80
+
+/** What the system holds of the blocks. */
 function residentBytes(blocks: readonly SendBlock[]): number {
-  const starts = new Set(
-    blocks.map(({ addressLow, addressHigh, start }) => addressHigh * 2 ** 32 + (addressLow >>> 0) - start),
-  )
-  let bytes = 0
-  for (const mapping of readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
-    const [, from, until] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(mapping)!
-    // Mappings that lie side by side are told of as one.
-    const isOurs = [...starts].some((start) => start >= parseInt(from!, 16) && start < parseInt(until!, 16))
-    if (isOurs) bytes += Number(/^Rss: +(\d+) kB$/m.exec(mapping)![1]) * 1024
+  const { pageBytes } = systemCalls()
+  const pagemap = openSync('/proc/self/pagemap', 'r')
+  let pages = 0
+  try {
+    for (const { addressLow, addressHigh, size } of blocks) {
+      const first = Math.floor((addressHigh * 2 ** 32 + (addressLow >>> 0)) / pageBytes)
+      const entries = Buffer.alloc(Math.ceil(size / pageBytes) * PAGEMAP_ENTRY_BYTES)
+      readSync(pagemap, entries, 0, entries.length, first * PAGEMAP_ENTRY_BYTES)
+      for (let last = 7; last < entries.length; last += PAGEMAP_ENTRY_BYTES) {
+        if ((entries[last]! & PRESENT_BIT) !== 0) pages++
+      }
+    }
+  } finally {
+    closeSync(pagemap)
   }
-  return bytes
+  return pages * pageBytes
 }
 
 function fill(block: SendBlock, value: number): void {

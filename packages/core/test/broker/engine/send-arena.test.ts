@@ -4,8 +4,9 @@ import { LARGE_BYTES, SMALL_BYTES, SendArena } from '../../../src/broker/engine/
 import type { SendBlock } from '../../../src/broker/engine/uring/send-arena.ts'
 import { systemCalls } from '../../../src/broker/engine/uring/system-calls.ts'
 
-/** Whether a page has memory. @see https://www.kernel.org/doc/html/latest/admin-guide/mm/pagemap.html */
+/** One for each page. @see https://www.kernel.org/doc/html/latest/admin-guide/mm/pagemap.html */
 const PAGEMAP_ENTRY_BYTES = 8
+/** Of an entry's last byte: the page has memory. */
 const PRESENT_BIT = 0x80
 
 /** What the system holds of the blocks. */

@@ -72,6 +72,8 @@ export const SCM_RIGHTS = 1
 export const F_SETFD = 2
 export const FD_CLOEXEC = 1
 export const SHUT_RDWR = 2
+/** Of a `struct sock_fprog`. */
+const PROGRAM_BYTES = 16
 
 /** `struct msghdr` as koffi writes it. */
 export interface MessageHeader {
@@ -89,6 +91,8 @@ export interface Libc {
   readonly platform: Platform
   socket(domain: number, type: number, protocol: number): number
   setsockopt(fd: number, level: number, name: number, value: Buffer, length: number): number
+  /** `setsockopt` with a `struct sock_fprog`: a classic BPF program, of 8 bytes an instruction, which Linux copies. */
+  attachProgram(fd: number, level: number, name: number, program: Buffer): number
   bind(fd: number, address: Buffer, length: number): number
   listen(fd: number, backlog: number): number
   /** `length` is a u32 in the machine's order, in and out. */
@@ -150,6 +154,8 @@ function bindFunctions(platform: Platform): Libc {
       flags: 'int',
     }),
   )
+  const program = koffi.pointer(koffi.struct({ length: 'uint16_t', instructions: 'void *' }))
+  const attach = library.func('setsockopt', 'int', ['int', 'int', 'int', program, 'uint32_t'])
   const fcntl = library.func('int fcntl(int fd, int command, ...)')
   const ioctl = library.func('int ioctl(int fd, unsigned long request, ...)')
   const getsockopt = library.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
@@ -158,6 +164,8 @@ function bindFunctions(platform: Platform): Libc {
     platform,
     socket: library.func('int socket(int domain, int type, int protocol)'),
     setsockopt: library.func('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
+    attachProgram: (fd, level, name, instructions) =>
+      attach(fd, level, name, { length: instructions.length / 8, instructions }, PROGRAM_BYTES) as number,
     bind: library.func('int bind(int fd, const void *address, uint32_t length)'),
     listen: library.func('int listen(int fd, int backlog)'),
     getsockname: library.func('int getsockname(int fd, void *address, void *length)'),

@@ -29,12 +29,14 @@ const IPV6_OFFSET = 8
 /**
  * Binds and listens before it returns.
  *
+ * @param prepare - sets what has to be set before
  * @throws Node's errors: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, `EAFNOSUPPORT`, `EINVAL` for a host that is no address, …
  */
 export function openListeningSocket(
   libc: Libc,
   { host, port, ipv6Only }: ListenTarget,
   backlog: number,
+  prepare?: (libc: Libc, descriptor: number) => void,
 ): ListeningSocket {
   const { platform } = libc
   const isV6 = isIPv6(host)
@@ -48,6 +50,7 @@ export function openListeningSocket(
     check('setsockopt', libc.setsockopt(descriptor, platform.SOL_SOCKET, platform.SO_REUSEADDR, intOf(1), 4))
     if (isV6)
       check('setsockopt', libc.setsockopt(descriptor, IPPROTO_IPV6, platform.IPV6_V6ONLY, intOf(ipv6Only ? 1 : 0), 4))
+    prepare?.(libc, descriptor)
     const address = encodeAddress(libc, host, port)
     check('bind', libc.bind(descriptor, address, address.length))
     check('listen', libc.listen(descriptor, backlog))

@@ -116,9 +116,17 @@ export class Site implements AsyncDisposable {
 
   /** What `httpsys status --json` tells. */
   async status(): Promise<BrokerStatus> {
+    return JSON.parse(await this.#httpsys('status', '--json')) as BrokerStatus
+  }
+
+  /** Replaces the broker by another one. */
+  async upgrade(): Promise<void> {
+    await this.#httpsys('upgrade')
+  }
+
+  async #httpsys(...args: string[]): Promise<string> {
     const env = { ...process.env, HTTPSYS_RUNTIME_DIR: this.directory }
-    const { stdout } = await promisify(execFile)(process.execPath, [cli, 'status', '--json'], { env })
-    return JSON.parse(stdout) as BrokerStatus
+    return (await promisify(execFile)(process.execPath, [cli, ...args], { env })).stdout
   }
 
   /** Waits until each thread of the broker has had a client: one that has just been started gets none before it runs. */

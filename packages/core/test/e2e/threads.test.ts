@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
+import { freePort } from '../support/free-port.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { RawOwner } from '../support/raw-owner.ts'
 import type { OwnedRequest } from '../support/raw-owner.ts'
@@ -8,8 +10,24 @@ import { Site } from './processes.ts'
 /** node:net gives no connection to another thread. */
 const hasThreads = process.platform === 'linux' && process.env['HTTPSYS_ENGINE'] !== 'net'
 
-function siteOf(threads: number, env: NodeJS.ProcessEnv = {}): Site {
-  return new Site(undefined, { HTTPSYS_BROKER_THREADS: String(threads), ...env })
+/** @param port - that the broker binds; 0: its first owner picks one, and hands over the socket */
+function siteOf(threads: number, env: NodeJS.ProcessEnv = {}, port = 0): Site {
+  const site = new Site(undefined, { HTTPSYS_BROKER_THREADS: String(threads), ...env })
+  site.port = port
+  return site
+}
+
+/** How many sockets listen on a port of the loopback interface, by address. */
+function listeningSockets(port: number): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const file of ['tcp', 'tcp6']) {
+    for (const line of readFileSync(`/proc/net/${file}`, 'latin1').split('\n')) {
+      const [, local = '', , state] = line.trim().split(/\s+/)
+      if (state !== '0A' || Number.parseInt(local.split(':')[1]!, 16) !== port) continue
+      counts[file] = (counts[file] ?? 0) + 1
+    }
+  }
+  return counts
 }
 
 /** Clients with a connection each. */
@@ -29,19 +47,27 @@ async function ask(client: RawClient, path: string): Promise<string> {
   return client.text
 }
 
+const ports = [
+  { of: 'its own', pick: freePort },
+  { of: 'an owner’s', pick: () => 0 },
+]
+
 describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (threads) => {
-  test('shares its clients out among them, and gives each request to the owner of its prefix', async () => {
-    await using site = siteOf(threads)
-    for (const path of ['/', '/1/', '/2/']) await site.listen(path)
-    await site.allThreadsRun()
-    const clients = await clientsOf(site, 3 * threads)
-    for (const client of clients) {
-      expect(await ask(client, '/1/x')).toContain('owner /1/ /1/x')
-      expect(await ask(client, '/2/x')).toContain('owner /2/ /2/x')
-      expect(await ask(client, '/x')).toContain('owner / /x')
-    }
-    expect((await site.status()).threads).toEqual(Array.from({ length: threads }, () => ({ connections: 3 })))
-  })
+  test.each(ports)(
+    'shares clients of $of sockets out, and gives each request to the owner of its prefix',
+    async (port) => {
+      await using site = siteOf(threads, {}, await port.pick())
+      for (const path of ['/', '/1/', '/2/']) await site.listen(path)
+      await site.allThreadsRun()
+      const clients = await clientsOf(site, 3 * threads)
+      for (const client of clients) {
+        expect(await ask(client, '/1/x')).toContain('owner /1/ /1/x')
+        expect(await ask(client, '/2/x')).toContain('owner /2/ /2/x')
+        expect(await ask(client, '/x')).toContain('owner / /x')
+      }
+      expect((await site.status()).threads).toEqual(Array.from({ length: threads }, () => ({ connections: 3 })))
+    },
+  )
 
   test('has one view of the claims: a newcomer is asked by all of them from the moment in which it listens', async () => {
     await using site = siteOf(threads)
@@ -53,6 +79,21 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
       const newcomer = await site.listen('/1/', 'takeover')
       for (const client of clients) expect(await ask(client, '/1/x')).toContain(`X-Pid: ${newcomer.pid}`)
     }
+  })
+
+  test('accepts clients in each of them, from a socket for each, until the port is given back', async () => {
+    await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '0' }, await freePort())
+    await site.listen('/')
+    const sockets = { tcp: threads, tcp6: threads }
+    await expect.poll(() => listeningSockets(site.port)).toEqual(sockets)
+    // Where they all run a port has its sockets from the beginning.
+    const port = await freePort()
+    const other = site.start('/', 'create', { HTTPSYS_BASE: `http://localhost:${port}` })
+    await other.next('listening')
+    expect(listeningSockets(port)).toEqual(sockets)
+    await other.kill()
+    await expect.poll(() => listeningSockets(port)).toEqual({})
+    expect(listeningSockets(site.port)).toEqual(sockets)
   })
 
   test('counts what a prefix is limited to over all of them', async () => {
@@ -161,3 +202,34 @@ describe.skipIf(!hasThreads)('an owner of two threads', () => {
     expect((await site.status()).reasons).toMatchObject({ Peer_Violation: 1 })
   })
 })
+
+test.skipIf(!hasThreads)('a port that an owner has picked has one socket, which it may keep', async () => {
+  await using site = siteOf(3)
+  await site.listen('/')
+  await site.allThreadsRun()
+  expect(listeningSockets(site.port)).toEqual({ tcp: 1, tcp6: 1 })
+})
+
+test.skipIf(!hasThreads)(
+  'clients that connect while the broker is replaced are lost by none of its sockets',
+  async () => {
+    await using site = siteOf(3, {}, await freePort())
+    await site.listen('/')
+    await site.allThreadsRun()
+    let isOver = false
+    const loops = Array.from({ length: 8 }, async () => {
+      let answers = 0
+      for (; !isOver; answers++) {
+        using client = await RawClient.open(site.port)
+        expect(await ask(client, '/x')).toContain('owner / /x')
+      }
+      return answers
+    })
+    const before = listeningSockets(site.port)
+    for (let round = 0; round < 3; round++) await site.upgrade()
+    isOver = true
+    for (const answers of await Promise.all(loops)) expect(answers).toBeGreaterThan(3)
+    expect(before).toEqual({ tcp: 3, tcp6: 3 })
+    expect(listeningSockets(site.port)).toEqual(before)
+  },
+)

@@ -7,6 +7,7 @@ import type { BrokerOptions } from './broker-options.ts'
 import { CacheQuestion } from './cache/cache-state.ts'
 import type { ResponseCache } from './cache/response-cache.ts'
 import type { Claims } from './claims.ts'
+import type { ClientCounts } from './client-counts.ts'
 import type { Reason } from './exchange/reasons.ts'
 import type { Listeners } from './listeners.ts'
 import type { OwnerPeer } from './owner-peer.ts'
@@ -18,8 +19,8 @@ import type { ThreadStatus } from './threads/thread-messages.ts'
 /** What only the broker itself knows of what is asked. */
 export interface AdministrationHost {
   readonly limits: ServerLimits
-  /** Client connections of this thread. */
-  readonly connectionCount: number
+  /** Client connections. */
+  readonly clients: ClientCounts
   /** How often the broker has answered or ended something by itself, by HTTPERR's names. */
   readonly reasons: ReadonlyMap<Reason, number>
 }
@@ -56,7 +57,7 @@ export class Administration {
    * @param shares - of the other threads
    */
   status(shares: readonly ThreadStatus[] = []): BrokerStatus {
-    const { connectionCount, limits, reasons } = this.#host
+    const { clients, limits, reasons } = this.#host
     const threads = this.#threads
     const queues = [...this.#claims.entries]
     return {
@@ -66,8 +67,8 @@ export class Administration {
       engine: this.#options.engine.name,
       ...(this.#options.engineNote === undefined ? {} : { engineNote: this.#options.engineNote }),
       uptime: Math.round(process.uptime()),
-      threads: [connectionCount, ...(threads?.connections ?? [])].map((connections) => ({ connections })),
-      connections: connectionCount + (threads?.connectionCount ?? 0),
+      threads: clients.all.map((connections) => ({ connections })),
+      connections: clients.total,
       ports: this.#listeners.status,
       queues: queues.map((entry) => (threads === null ? entry.status : mergeQueue(entry, threads, shares))),
       cache: mergeCache(this.#responses.status, shares),

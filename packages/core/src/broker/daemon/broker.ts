@@ -20,6 +20,7 @@ import type { BrokerOptions } from './broker-options.ts'
 import { Claims, claimedBy } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
 import { ResponseCache } from './cache/response-cache.ts'
+import { ClientCounts } from './client-counts.ts'
 import { startClock } from './coarse-clock.ts'
 import type { ClientConnection } from './exchange/client-host.ts'
 import { Http1Connection } from './http1/http1-connection.ts'
@@ -30,7 +31,7 @@ import type { SessionSocket } from './http2/http2-connection.ts'
 import { PrefaceReader } from './http2/preface-reader.ts'
 import type { PrefaceHost } from './http2/preface-reader.ts'
 import { Listeners } from './listeners.ts'
-import type { InheritedSocket } from './listeners.ts'
+import type { InheritedAddress } from './listeners.ts'
 import { OwnerPeer } from './owner-peer.ts'
 import type { PeerHost } from './owner-peer.ts'
 import type { DeliveryOptions } from './peer-channel.ts'
@@ -40,6 +41,8 @@ import { DEFAULT_SERVER_LIMITS } from './server-limits.ts'
 import type { ServerLimits } from './server-limits.ts'
 import type { Inheritance } from './successor.ts'
 import { Certificates } from './tls/certificates.ts'
+import { ClientPlacement } from './threads/client-placement.ts'
+import type { PlacementHost } from './threads/client-placement.ts'
 import { ClientThreads } from './threads/client-threads.ts'
 import type { ThreadsHost } from './threads/client-threads.ts'
 import { SecureEngine } from './tls/secure-engine.ts'
@@ -60,9 +63,11 @@ const REFUSED: EngineConnectionHandler = { onData() {}, onEnd() {}, onDrain() {}
  * It is HTTP.SYS's part of the work: a URL group and a request queue for each claim, one router for all of them.
  */
 export class Broker
-  implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost, PrefaceHost, AdministrationHost
+  implements PeerHost, Http1Host, ClaimsHost, SecureHost, ThreadsHost, PlacementHost, PrefaceHost, AdministrationHost
 {
   readonly limits: ServerLimits
+  /** Client connections, those in the middle of a TLS handshake included. */
+  readonly clients: ClientCounts
   readonly #options: BrokerOptions
   readonly #threads: ClientThreads | null
   readonly #listeners: Listeners
@@ -86,14 +91,17 @@ export class Broker
     this.limits = limits
     this.#threads = threads
     if (threads !== null) threads.host = this
+    this.clients = threads?.clients ?? ClientCounts.of(1)
     this.#admission = new Admission(limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
     this.#delivery = { choice: options.delivery, watch: new RingWatch(options.engine) }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { engine } = options
-    const sharing = threads === null ? undefined : { engine, divert: threads.divertTo(true) }
+    const placement = threads === null ? undefined : new ClientPlacement(0, this.clients, this)
+    const sharing = placement && { engine, divert: placement.divertTo(true) }
     this.#secureEngine = new SecureEngine(this.#certificates, options, this, sharing)
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
-    this.#listeners = new Listeners(engine, onConnection, this.#secureEngine, threads?.divertTo(false))
+    const divert = placement?.divertTo(false)
+    this.#listeners = new Listeners(engine, onConnection, this.#secureEngine, divert, threads ?? undefined)
     const responses = new ResponseCache(this.limits)
     this.#claims = new Claims(this.#listeners, this, responses, threads)
     this.#administration = new Administration(options, this, this.#claims, this.#listeners, responses, threads)
@@ -124,14 +132,10 @@ export class Broker
     if (this.isIdle) this.#options.onIdle?.()
   }
 
-  /** Starts the other threads, if there are to be any: other brokers can't win any more. */
-  startThreads(): void {
-    this.#threads?.start()
-  }
-
-  /** Client connections of this thread, those in the middle of a TLS handshake included. */
-  get connectionCount(): number {
-    return this.#connections.size + this.#secureEngine.pending.size
+  /** Starts the other threads, if there are to be any: other brokers can't win any more. Resolves when they run. */
+  async startThreads(): Promise<void> {
+    await this.#threads?.start()
+    await this.#listeners.grow()
   }
 
   /** Whether no owner process is connected, and no request may be waiting for one. */
@@ -155,8 +159,8 @@ export class Broker
   }
 
   /** Opens the ports of what was inherited; see {@link Claims.openInheritedPorts}. */
-  openInheritedPorts(sockets: readonly InheritedSocket[], kept: readonly number[] = []): Promise<void> {
-    return this.#claims.openInheritedPorts(sockets, kept.map(everywhere))
+  openInheritedPorts(inherited: readonly InheritedAddress[], kept: readonly number[] = []): Promise<void> {
+    return this.#claims.openInheritedPorts(inherited, kept.map(everywhere))
   }
 
   /** Keeps ports open on all addresses, whether or not somebody claims them. @throws HttpSysError `EADDRINUSE`, `EACCES` */
@@ -166,7 +170,7 @@ export class Broker
 
   /** The sockets that listen, for a successor that inherits them. */
   get inheritance(): Inheritance {
-    return { local: this.#local?.descriptor ?? -1, ports: this.#listeners.sockets }
+    return { local: this.#local?.descriptor ?? -1, ports: this.#listeners.inheritance }
   }
 
   /**
@@ -229,8 +233,13 @@ export class Broker
   }
 
   onConnectionClosed(connection: ClientConnection): void {
+    this.clients.leave(0)
     this.#connections.delete(connection)
     if (this.#connections.size === 0) this.#onEmpty()
+  }
+
+  onRecognized(reader: ClientConnection): void {
+    this.#connections.delete(reader)
   }
 
   onClaim(peer: OwnerPeer, claimId: number, payload: string): void {
@@ -248,13 +257,18 @@ export class Broker
     return this.#admission.mayConnect(this.#occupancy)
   }
 
+  letIn(): boolean {
+    if (!this.mayAccept()) return false
+    this.clients.enter(0)
+    return true
+  }
+
   get #occupancy(): Occupancy {
     const threads = this.#threads
-    const clients = this.connectionCount
+    const clients = this.clients.total
     if (threads === null) return { clients, peers: this.#peers.size }
     // Each owner has a connection to each thread, or is about to.
-    const peers = this.#peers.size + threads.ownerCount * (threads.count - 1)
-    return { clients: clients + threads.connectionCount, peers }
+    return { clients, peers: this.#peers.size + threads.ownerCount * (threads.count - 1) }
   }
 
   /** Whether a process that connects may be an owner on its way to another thread: there are not yet as many as are expected. */
@@ -278,7 +292,8 @@ export class Broker
     if (this.#isLeaving) client.leave()
   }
 
-  onHandshakeEnd(): void {
+  onHandshakeEnd(isSecure: boolean): void {
+    if (!isSecure) this.clients.leave(0)
     if (this.#secureEngine.pending.size === 0) this.#onEmpty()
   }
 
@@ -337,8 +352,17 @@ export class Broker
     this.#claims.wake(peer)
   }
 
-  isPrivate(port: number): boolean {
-    return this.#claims.isPrivate(port)
+  threadOf(port: number): number | undefined {
+    return this.#threads?.acceptorCount === 1 || this.#claims.isPrivate(port) ? 0 : undefined
+  }
+
+  give(thread: number, descriptor: number, isSecure: boolean): void {
+    this.#threads!.give(thread, descriptor, isSecure)
+  }
+
+  adopt(descriptor: number, isSecure: boolean): void {
+    const engine = isSecure ? this.#secureEngine : this.#options.engine
+    engine.adopt!(descriptor, false, (connection) => this.#onClient(connection, connection.localPort))
   }
 
   /** This thread knows what it has decided. */
@@ -402,7 +426,8 @@ export class Broker
   }
 
   #onClient(connection: EngineConnection, port: number): void {
-    if (connection.tls === undefined && !this.mayAccept()) {
+    // Clients that are shared out have been let in before.
+    if (this.#threads === null && connection.tls === undefined && !this.letIn()) {
       this.count('Connections_Refused')
       connection.handler = REFUSED
       return connection.destroy()

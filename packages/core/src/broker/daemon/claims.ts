@@ -11,7 +11,7 @@ import { ClaimGate } from './claim-gate.ts'
 import { HandOvers } from './hand-overs.ts'
 import { PrivatePort } from './http1/private-port.ts'
 import { Listeners } from './listeners.ts'
-import type { InheritedSocket } from './listeners.ts'
+import type { InheritedAddress } from './listeners.ts'
 import type { OwnerPeer } from './owner-peer.ts'
 import { PrivatePorts } from './private-ports.ts'
 import { RequestQueueEntry } from './request-queue-entry.ts'
@@ -149,12 +149,12 @@ export class Claims {
   /**
    * Opens the ports of what was inherited, for clients that are faster than the owners.
    *
-   * @param sockets - those that listen, from a broker that hands over; those of one that died are gone
+   * @param inherited - what listens, from a broker that hands over; the sockets of one that died are gone
    * @param kept - what is kept open whoever claims it
    */
-  async openInheritedPorts(sockets: readonly InheritedSocket[], kept: readonly UrlPrefix[]): Promise<void> {
+  async openInheritedPorts(inherited: readonly InheritedAddress[], kept: readonly UrlPrefix[]): Promise<void> {
     const entries = [...this.#entries].filter((entry) => entry.isOrphaned && !entry.holdsPort)
-    await this.#listeners.inherit(sockets, [...entries.map(({ prefix }) => prefix), ...kept])
+    await this.#listeners.inherit(inherited, [...entries.map(({ prefix }) => prefix), ...kept])
     for (const entry of entries) {
       if (entry.isOrphaned) entry.holdsPort = true
       else await this.#release(entry.prefix, entry.port)

@@ -8,10 +8,13 @@ import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
 import type { PortStatus } from '../protocol/status.ts'
 import { BindScopes } from './bind-scopes.ts'
+import { BoundAddress } from './bound-address.ts'
+import type { Acceptors, Listening } from './bound-address.ts'
 
-/** A listening socket for a successor. */
-export interface InheritedSocket {
-  readonly descriptor: number
+/** What listens at one address, for a successor. */
+export interface InheritedAddress {
+  /** Of its sockets, which share the clients. */
+  readonly descriptors: readonly number[]
   readonly isSecure: boolean
 }
 
@@ -21,7 +24,14 @@ interface Port {
   readonly isSecure: boolean
   /** Of the live claims on the port. */
   readonly scopes: BindScopes
-  readonly listeners: Map<string, EngineListener>
+  readonly addresses: Map<string, BoundAddress>
+}
+
+const ALONE: Acceptors = {
+  acceptorCount: 1,
+  listen() {
+    throw new Error('there is one thread')
+  },
 }
 
 /**
@@ -36,22 +46,26 @@ export class Listeners {
   readonly #secureEngine: Transport
   readonly #onConnection: (connection: EngineConnection, port: number) => void
   readonly #divert: Divert | undefined
+  readonly #acceptors: Acceptors
   #queue: Promise<unknown> = Promise.resolve()
 
   /**
    * @param secureEngine - listens on the ports of https prefixes
    * @param divert - takes connections of the other ports away, see {@link Transport.listen}
+   * @param acceptors - who accepts at the ports that are bound here; one thread unless said otherwise
    */
   constructor(
     engine: Transport,
     onConnection: (connection: EngineConnection, port: number) => void,
     secureEngine: Transport = engine,
     divert?: Divert,
+    acceptors: Acceptors = ALONE,
   ) {
     this.#engine = engine
     this.#secureEngine = secureEngine
     this.#onConnection = onConnection
     this.#divert = divert
+    this.#acceptors = acceptors
   }
 
   /**
@@ -104,28 +118,48 @@ export class Listeners {
    * Takes over what another broker had: the sockets that it listens on, none when it has died, and the ports that its claims need.
    * A port that can't be had now is tried again when it is claimed.
    */
-  inherit(sockets: readonly InheritedSocket[], prefixes: readonly UrlPrefix[]): Promise<void> {
+  inherit(inherited: readonly InheritedAddress[], prefixes: readonly UrlPrefix[]): Promise<void> {
     return this.#serially(async () => {
       for (const prefix of prefixes) this.#portOf(prefix).scopes.add(bindScopeOf(prefix))
-      for (const { descriptor, isSecure } of sockets) {
-        const listener = await this.#listenAt({ kind: 'descriptor', descriptor }, isSecure)
-        this.#portOfNumber(listener.port, isSecure).listeners.set(listener.address, listener)
+      for (const { descriptors, isSecure } of inherited) {
+        const [descriptor, ...others] = descriptors
+        const first = await this.#listenAt({ kind: 'descriptor', descriptor: descriptor! }, isSecure)
+        const siblings: Listening[] = []
+        for (const [index, other] of others.entries()) siblings.push(await this.#listenAlso(index + 1, other, isSecure))
+        const bound = new BoundAddress(first, siblings, isSecure, false)
+        this.#portOfNumber(first.port, isSecure).addresses.set(first.address, bound)
       }
       // All scopes are known by now: none of the sockets is closed, and opened again for the next claim.
       for (const port of this.#ports.values()) await this.#narrow(port)
     })
   }
 
-  /** The sockets that listen, for a successor. */
-  get sockets(): InheritedSocket[] {
-    return [...this.#ports.values()].flatMap(({ listeners, isSecure }) =>
-      [...listeners.values()].map(({ descriptor }) => ({ descriptor, isSecure })),
+  /** What listens, for a successor. */
+  get inheritance(): InheritedAddress[] {
+    return [...this.#ports.values()].flatMap(({ addresses, isSecure }) =>
+      [...addresses.values()].map(({ descriptors }) => ({ descriptors, isSecure })),
     )
+  }
+
+  /** There are more acceptors now: each gets a socket of its own at every address that was bound here. */
+  grow(): Promise<void> {
+    return this.#serially(async () => {
+      for (const { addresses } of this.#ports.values()) {
+        for (const address of addresses.values()) address.grow(this.#acceptors)
+      }
+    })
   }
 
   #listenAt(endpoint: Endpoint, isSecure: boolean): Promise<EngineListener> {
     if (isSecure) return this.#secureEngine.listen(endpoint, this.#onAccepted)
     return this.#engine.listen(endpoint, this.#onAccepted, this.#divert)
+  }
+
+  /** The broker before this one may have had more threads. */
+  async #listenAlso(index: number, descriptor: number, isSecure: boolean): Promise<Listening> {
+    const thread = index % this.#acceptors.acceptorCount
+    if (thread > 0) return this.#acceptors.listen(thread, descriptor, isSecure)
+    return this.#listenAt({ kind: 'descriptor', descriptor }, isSecure)
   }
 
   /** @throws HttpSysError `EADDRINUSE` when the port is one of the other scheme */
@@ -156,9 +190,9 @@ export class Listeners {
   }
 
   get status(): PortStatus[] {
-    return [...this.#ports.values()].map(({ number, listeners }) => ({
+    return [...this.#ports.values()].map(({ number, addresses }) => ({
       port: number,
-      addresses: [...listeners.keys()],
+      addresses: [...addresses.keys()],
     }))
   }
 
@@ -201,17 +235,17 @@ export class Listeners {
   async #rebind(port: Port): Promise<void> {
     const wanted = port.scopes.addresses
     // Narrower sockets must go first: a wildcard address can't be bound beside them.
-    for (const [address, listener] of port.listeners) {
+    for (const [address, bound] of port.addresses) {
       if (wanted.includes(address) || (address === EVERY_IPV4_ADDRESS && wanted.includes(EVERY_ADDRESS))) continue
-      port.listeners.delete(address)
-      await listener.close()
+      port.addresses.delete(address)
+      await bound.close()
     }
     for (const address of wanted) await this.#bind(port, address)
     if (port.scopes.isEmpty) this.#ports.delete(port.number)
   }
 
   async #bind(port: Port, address: string): Promise<void> {
-    if (port.listeners.has(address) || (address === EVERY_ADDRESS && port.listeners.has(EVERY_IPV4_ADDRESS))) return
+    if (port.addresses.has(address) || (address === EVERY_ADDRESS && port.addresses.has(EVERY_IPV4_ADDRESS))) return
     try {
       await this.#listen(port, address)
     } catch (error) {
@@ -226,7 +260,9 @@ export class Listeners {
 
   async #listen(port: Port, host: string): Promise<void> {
     const endpoint = { kind: 'tcp', host, port: port.number, ipv6Only: host !== EVERY_ADDRESS } as const
-    port.listeners.set(host, await this.#listenAt(endpoint, port.isSecure))
+    const bound = new BoundAddress(await this.#listenAt(endpoint, port.isSecure), [], port.isSecure, true)
+    port.addresses.set(host, bound)
+    bound.grow(this.#acceptors)
   }
 
   async #adopt(port: Port, descriptor: number): Promise<void> {
@@ -237,8 +273,9 @@ export class Listeners {
     }
     const endpoint = { kind: 'descriptor', descriptor } as const
     const listener = await this.#listenAt(endpoint, port.isSecure)
-    if (listener.port === port.number && !port.listeners.has(listener.address)) {
-      port.listeners.set(listener.address, listener)
+    if (listener.port === port.number && !port.addresses.has(listener.address)) {
+      // Its process may keep it, and others of another user can't listen beside it.
+      port.addresses.set(listener.address, new BoundAddress(listener, [], port.isSecure, false))
       return
     }
     await listener.close()
@@ -256,9 +293,9 @@ export class Listeners {
       } catch (error) {
         throw describeListenFailure(error, 0)
       }
-      const [[address, listener]] = picked.listeners as unknown as [[string, EngineListener]]
-      const port = newPort(listener.port, isSecure, scope)
-      port.listeners.set(address, listener)
+      const [[address, bound]] = picked.addresses as unknown as [[string, BoundAddress]]
+      const port = newPort(bound.port, isSecure, scope)
+      port.addresses.set(address, bound)
       try {
         for (const other of scope) await this.#bind(port, other)
         // Picked for these addresses, it may be a port that claims on other addresses have.
@@ -280,7 +317,7 @@ export class Listeners {
 function newPort(number: number, isSecure: boolean, scope?: BindScope): Port {
   const scopes = new BindScopes()
   if (scope !== undefined) scopes.add(scope)
-  return { number, isSecure, scopes, listeners: new Map() }
+  return { number, isSecure, scopes, addresses: new Map() }
 }
 
 function otherScheme(prefix: UrlPrefix): HttpSysError {
@@ -295,5 +332,5 @@ function otherScheme(prefix: UrlPrefix): HttpSysError {
 }
 
 async function closeAll(port: Port): Promise<void> {
-  for (const listener of port.listeners.values()) await listener.close()
+  for (const bound of port.addresses.values()) await bound.close()
 }

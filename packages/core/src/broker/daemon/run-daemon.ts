@@ -118,13 +118,15 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     if (serve !== undefined) throw runsAlready(directory)
     process.exit(0)
   }
-  broker.startThreads()
+  const running = broker.startThreads()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, leave)
   }
   // The terminal that the first owner ran in may close.
   process.on('SIGHUP', () => {})
   if (inherited !== undefined) {
+    // Some of the sockets are theirs.
+    await running
     if (!(await whenLetGo())) process.exit(0)
     broker.inherit(readEstate(directory), true)
     await broker.openInheritedPorts(inherited.ports, serve?.ports)
@@ -132,7 +134,10 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   }
   await broker.openInheritedPorts([])
   await broker.keepPorts(serve?.ports ?? [])
-  if (serve?.user !== undefined) becomeUser(serve.user, file)
+  if (serve?.user === undefined) return
+  // Sockets beside those that root has bound are root's to open.
+  await running
+  becomeUser(serve.user, file)
 }
 
 /** A thread for each four processors, up to four: the owners need the others. */

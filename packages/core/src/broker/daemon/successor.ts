@@ -3,9 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { HttpSysError } from '../../base/errors.ts'
 import { libc } from '../../sockets/libc.ts'
-import type { InheritedSocket } from './listeners.ts'
+import type { InheritedAddress } from './listeners.ts'
 
-/** Set for a successor: `local`, `http` or `https` for each of the listening sockets that it finds behind its other descriptors. */
+/**
+ * Set for a successor: for each of the listening sockets that it finds behind its other descriptors `local`, `http` or `https`, or `+`
+ * for one at the address of the socket before it.
+ */
 const INHERITED = 'HTTPSYS_INHERITED_SOCKETS'
 /** Standard input, output, error, and the channel to its parent come first. */
 const FIRST_DESCRIPTOR = 4
@@ -15,7 +18,7 @@ const START_TIMEOUT_MS = 30_000
 /** The listening sockets of a broker: where owners connect, and where clients do. */
 export interface Inheritance {
   readonly local: number
-  readonly ports: readonly InheritedSocket[]
+  readonly ports: readonly InheritedAddress[]
 }
 
 /** The listening sockets that this process has inherited; undefined when it is nobody's successor. */
@@ -24,14 +27,16 @@ export function inheritedSockets(): Inheritance | undefined {
   // What this process starts is not its successor unless it says so.
   delete process.env[INHERITED]
   if (kinds === undefined) return undefined
-  const sockets = kinds.map((kind, index) => ({ kind, descriptor: FIRST_DESCRIPTOR + index }))
-  // Else every program that this process starts would have them, and keep the ports open.
-  for (const { descriptor } of sockets) libc()?.setCloseOnExec(descriptor)
-  const [local, ...ports] = sockets
-  return {
-    local: local!.descriptor,
-    ports: ports.map(({ kind, descriptor }) => ({ descriptor, isSecure: kind === 'https' })),
+  const addresses: { descriptors: number[]; isSecure: boolean }[] = []
+  for (const [index, kind] of kinds.entries()) {
+    const descriptor = FIRST_DESCRIPTOR + index
+    // Else every program that this process starts would have it, and keep the port open.
+    libc()?.setCloseOnExec(descriptor)
+    if (kind === '+') addresses.at(-1)!.descriptors.push(descriptor)
+    else addresses.push({ descriptors: [descriptor], isSecure: kind === 'https' })
   }
+  const [local, ...ports] = addresses
+  return { local: local!.descriptors[0]!, ports }
 }
 
 /**
@@ -65,11 +70,8 @@ export async function startSuccessor(payload: string, { local, ports }: Inherita
   const { execPath, main } = decode(payload)
   const child = spawn(execPath, [main], {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', local, ...ports.map(({ descriptor }) => descriptor)],
-    env: {
-      ...process.env,
-      [INHERITED]: ['local', ...ports.map(({ isSecure }) => (isSecure ? 'https' : 'http'))].join(),
-    },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', local, ...ports.flatMap(({ descriptors }) => descriptors)],
+    env: { ...process.env, [INHERITED]: ['local', ...ports.flatMap(kindsOf)].join() },
   })
   try {
     await readiness(child)
@@ -83,6 +85,10 @@ export async function startSuccessor(payload: string, { local, ports }: Inherita
     if (child.connected) child.disconnect()
   }
   return { pid: child.pid!, letIn }
+}
+
+function kindsOf({ descriptors, isSecure }: InheritedAddress): string[] {
+  return descriptors.map((_, index) => (index > 0 ? '+' : isSecure ? 'https' : 'http'))
 }
 
 /** Waits until the successor is ready. @throws Error that says why it is not */

@@ -7,7 +7,12 @@ import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { Listeners } from '../../../src/broker/daemon/listeners.ts'
 import type { Endpoint, EngineConnection, EngineListener } from '../../../src/broker/engine/engine.ts'
 import { openEngine } from '../../../src/broker/engine/open-engine.ts'
+import { libc } from '../../../src/sockets/libc.ts'
+import { openListeningSocket } from '../../../src/sockets/listening-socket.ts'
+import { openSiblings } from '../../../src/sockets/shared-port.ts'
+import { freePort } from '../../support/free-port.ts'
 
+const BACKLOG = 128
 const interfaces = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
 const hasIpv6 = interfaces.some(({ address }) => address === '::1')
 /** An address of this machine beyond 127.0.0.1; Linux answers to all of 127.0.0.0/8. */
@@ -258,6 +263,23 @@ test.each([
 ] as const)('addressOf shows %s as %s', (host, address, family) => {
   expect(Listeners.addressOf(prefixOf(host, 80))).toEqual({ address, family })
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'all sockets of an address are inherited, also by fewer threads than there were',
+  async () => {
+    const library = libc()!
+    const target = { host: '127.0.0.1', port: await freePort(), ipv6Only: true }
+    const first = openListeningSocket(library, target, BACKLOG).descriptor
+    const descriptors = [first, ...openSiblings(library, first, target, BACKLOG, 3)]
+    await listeners.inherit([{ descriptors, isSecure: false }], [prefixOf('127.0.0.1', target.port)])
+    // The lot misses one of four sockets once in a million million runs.
+    for (let client = 0; client < 100; client++) expect(await canConnect('127.0.0.1', target.port)).toBe(true)
+    await expect.poll(() => accepted.length).toBe(100)
+    expect(listeners.inheritance).toMatchObject([{ descriptors: { length: 4 }, isSecure: false }])
+    await listeners.close()
+    expect(await canConnect('127.0.0.1', target.port)).toBe(false)
+  },
+)
 
 describe('what the kernel seldom does', () => {
   type Binding = { host: string; port: number }

@@ -16,6 +16,8 @@ export interface PrefaceHost {
   onHttp1(connection: EngineConnection, port: number): EngineConnectionHandler
   onHttp2Socket(socket: SessionSocket, facts: ConnectionFacts): void
   onConnectionClosed(connection: ClientConnection): void
+  /** The connection goes on as one of another kind. */
+  onRecognized(reader: ClientConnection): void
   count(reason: Reason): void
 }
 
@@ -76,7 +78,7 @@ export class PrefaceReader implements EngineConnectionHandler, ClientConnection 
 
   #beginHttp1(bytes: Buffer, start: number, end: number): void {
     const handler = this.#host.onHttp1(this.#connection, this.localPort)
-    this.#host.onConnectionClosed(this)
+    this.#host.onRecognized(this)
     if (this.#length > 0) handler.onData(PREFACE, 0, this.#length)
     handler.onData(bytes, start, end)
   }
@@ -85,7 +87,7 @@ export class PrefaceReader implements EngineConnectionHandler, ClientConnection 
     const { remoteAddress, remotePort, localAddress } = this.#connection
     const socket = new EngineDuplex(this.#connection)
     this.#host.onHttp2Socket(socket, { remoteAddress, remotePort, localAddress, localPort: this.localPort })
-    this.#host.onConnectionClosed(this)
+    this.#host.onRecognized(this)
     socket.onData(PREFACE, 0, PREFACE.length)
     if (end > start) socket.onData(bytes, start, end)
   }

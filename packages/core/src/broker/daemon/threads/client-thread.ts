@@ -6,14 +6,17 @@ import { MemberList } from '../../../base/member-list.ts'
 import { completeQueueSettings } from '../../../base/queue-settings.ts'
 import type { TlsInfo } from '../../../base/tls-info.ts'
 import { UrlPrefix } from '../../../base/url-prefix.ts'
-import type { Engine, EngineConnection } from '../../engine/engine.ts'
+import type { Divert, Engine, EngineConnection, EngineListener } from '../../engine/engine.ts'
 import { addressesOf } from '../../engine/net/socket-connection.ts'
+import { descriptorLimit } from '../../../sockets/descriptor-limit.ts'
 import { openEngine } from '../../engine/open-engine.ts'
 import { broken } from '../../protocol/broken.ts'
 import type { ConnectionFacts } from '../../protocol/connection-facts.ts'
 import { FRAME_FLUSHED } from '../../protocol/frames.ts'
+import { Admission } from '../admission.ts'
 import { CacheQuestion } from '../cache/cache-state.ts'
 import { ResponseCache } from '../cache/response-cache.ts'
+import { ClientCounts } from '../client-counts.ts'
 import { startClock } from '../coarse-clock.ts'
 import type { ClientConnection } from '../exchange/client-host.ts'
 import { Http1Connection } from '../http1/http1-connection.ts'
@@ -30,11 +33,13 @@ import type { ServerLimits } from '../server-limits.ts'
 import { Certificates } from '../tls/certificates.ts'
 import { SecureEngine } from '../tls/secure-engine.ts'
 import type { SecureHost } from '../tls/secure-engine.ts'
+import { ClientPlacement } from './client-placement.ts'
+import type { PlacementHost } from './client-placement.ts'
 import type { FromThread, ThreadStart, ThreadStatus, ToThread } from './thread-messages.ts'
 import { ThreadOwner } from './thread-owner.ts'
 
 /** Serves its share of the broker's clients, by the claims that the first thread tells of. */
-export class ClientThread implements PeerHost, Http1Host, SecureHost {
+export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementHost {
   readonly limits: ServerLimits
   readonly #start: ThreadStart
   readonly #port: MessagePort
@@ -47,6 +52,10 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
   readonly #queues = new Map<number, RequestQueueEntry>()
   readonly #owners = new Map<string, ThreadOwner>()
   readonly #ofPeers = new Map<OwnerPeer, ThreadOwner>()
+  readonly #clients: ClientCounts
+  readonly #admission: Admission
+  readonly #divert: Divert
+  readonly #listeners = new Map<number, Promise<EngineListener>>()
   readonly #connections = new MemberList<ClientConnection>()
   readonly #reasons = new Map<string, number>()
   /** Messages read so far, or more. */
@@ -69,7 +78,12 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     this.#engine = openEngine('uring').engine
     // Of files that can't be read the first thread tells.
     this.#certificates = new Certificates(start.configDirectory, () => {})
-    this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this)
+    this.#clients = new ClientCounts(start.clients)
+    this.#admission = new Admission(start.limits.maxServerConnections, descriptorLimit())
+    const placement = new ClientPlacement(start.thread, this.#clients, this)
+    this.#divert = placement.divertTo(false)
+    const sharing = { engine: this.#engine, divert: placement.divertTo(true) }
+    this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this, sharing)
     this.#delivery = { choice: start.delivery, watch: new RingWatch(this.#engine) }
     this.#responses = new ResponseCache(start.limits)
     startClock(() => {
@@ -102,10 +116,26 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     return this.#certificates.misdirectionOf(connection)
   }
 
+  // Requests of those who place clients
+
+  mayAccept(): boolean {
+    // Each owner has a connection to each thread, or is about to.
+    const peers = this.#owners.size * this.#start.threads
+    return this.#admission.mayConnect({ clients: this.#clients.total, peers })
+  }
+
+  /** Private ports are the first thread's, which alone accepts there. */
+  threadOf(): undefined {
+    return undefined
+  }
+
+  give(thread: number, descriptor: number, isSecure: boolean): void {
+    this.#say({ kind: 'client', thread, descriptor, isSecure })
+  }
+
   // Requests of TLS
 
-  /** The first thread has let the client in. */
-  mayAccept(): boolean {
+  letIn(): boolean {
     return true
   }
 
@@ -197,8 +227,12 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     switch (message.kind) {
       case 'client': {
         const engine = message.isSecure ? this.#secureEngine : this.#engine
-        return engine.adopt!(message.descriptor, false, (connection) => this.#onClient(connection))
+        return engine.adopt!(message.descriptor, false, this.#onClient)
       }
+      case 'listen':
+        return this.#onListen(message.listener, message.descriptor, message.isSecure)
+      case 'unlisten':
+        return void this.#onUnlisten(message.listener)
       case 'owner':
         return void this.#owners.set(message.key, new ThreadOwner(message.key, message.pid))
       case 'link':
@@ -238,7 +272,22 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
     }
   }
 
-  #onClient(connection: EngineConnection): void {
+  #onListen(listener: number, descriptor: number, isSecure: boolean): void {
+    const endpoint = { kind: 'descriptor', descriptor } as const
+    const listening = isSecure
+      ? this.#secureEngine.listen(endpoint, this.#onClient)
+      : this.#engine.listen(endpoint, this.#onClient, this.#divert)
+    this.#listeners.set(listener, listening)
+  }
+
+  async #onUnlisten(listener: number): Promise<void> {
+    const listening = this.#listeners.get(listener)!
+    this.#listeners.delete(listener)
+    await (await listening).close()
+    this.#say({ kind: 'unlistened', listener })
+  }
+
+  readonly #onClient = (connection: EngineConnection): void => {
     const client = new Http1Connection(connection, this.#router.routesOf(connection.localPort), this)
     connection.handler = client
     this.#onConnected(client)
@@ -252,7 +301,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost {
 
   /** A client on its way here, or here, has gone. */
   #onClientGone(): void {
-    Atomics.sub(this.#start.connections, this.#start.thread, 1)
+    this.#clients.leave(this.#start.thread)
     if (this.#isLeaving && this.#isEmpty) this.#say({ kind: 'empty' })
     this.#tellIfClosed()
   }

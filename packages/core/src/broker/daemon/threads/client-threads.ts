@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import type { Divert } from '../../engine/engine.ts'
 import type { ThreadTicket } from '../../protocol/hello.ts'
 import type { CacheState } from '../../protocol/status.ts'
+import type { Acceptors, Listening } from '../bound-address.ts'
+import { ClientCounts } from '../client-counts.ts'
 import { claimedBy } from '../claims.ts'
 import type { ClaimsMirror } from '../claims.ts'
 import type { OwnerPeer } from '../owner-peer.ts'
@@ -13,12 +14,8 @@ import type { FromThread, ThreadStart, ThreadStatus, ToThread } from './thread-m
 
 /** What threads ask of the broker. */
 export interface ThreadsHost {
-  /** Client connections of the first thread. */
-  readonly connectionCount: number
-  /** Whether one more client may be let in. */
-  mayAccept(): boolean
-  /** Whether clients of the port stay with the first thread. */
-  isPrivate(port: number): boolean
+  /** Serves a client that another thread has accepted. */
+  adopt(descriptor: number, isSecure: boolean): void
   /** In one of the threads an owner has broken the protocol, or closed its connection. */
   onOwnerLost(peer: OwnerPeer, violation: string | undefined): void
 }
@@ -31,7 +28,7 @@ interface Question {
 }
 
 /** How threads are started. */
-export type ThreadsOptions = Omit<ThreadStart, 'thread' | 'posted' | 'connections'>
+export type ThreadsOptions = Omit<ThreadStart, 'thread' | 'threads' | 'posted' | 'clients'>
 
 /**
  * The broker's other threads, which have clients of their own and a connection to each owner of their own.
@@ -40,19 +37,23 @@ export type ThreadsOptions = Omit<ThreadStart, 'thread' | 'posted' | 'connection
  * thread looks at the number of messages before each request, and reads those that it has not read yet. So there is one view of the
  * routes, and what an owner has been told of its claim holds in every thread.
  */
-export class ClientThreads implements ClaimsMirror {
+export class ClientThreads implements ClaimsMirror, Acceptors {
   host!: ThreadsHost
   /** All threads, the first included. */
   readonly count: number
+  /** Client connections of all threads. */
+  readonly clients: ClientCounts
   readonly #options: ThreadsOptions
   readonly #workers: Worker[] = []
   /** What is to be told to threads that have not been started. */
   readonly #untold: (() => void)[] = []
-  /** By thread: it runs, so that a client need not wait for that. */
-  readonly #isReady: boolean[] = []
+  /** Of the other threads: those that run, so that a client need not wait for that. */
+  #readyCount = 0
+  #onReady = (): void => {}
+  /** By number: called when the socket is closed. */
+  readonly #listeners = new Map<number, () => void>()
+  #lastListener = 0
   readonly #posted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-  readonly #connections: Int32Array
-  #turn = 0
   readonly #queues = new Map<RequestQueueEntry, number>()
   #lastQueue = 0
   readonly #keys = new Map<OwnerPeer, string>()
@@ -71,23 +72,20 @@ export class ClientThreads implements ClaimsMirror {
   constructor(count: number, options: ThreadsOptions) {
     this.count = count
     this.#options = options
-    this.#connections = new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT))
+    this.clients = ClientCounts.of(count)
   }
 
-  /** Starts them; which takes so long that a broker which is not needed had better not. */
-  start(): void {
+  /** Starts them, which takes so long that a broker which is not needed had better not; resolves when all run. */
+  async start(): Promise<void> {
+    const ready = new Promise<void>((resolve) => (this.#onReady = resolve))
     for (let thread = 1; thread < this.count; thread++) this.#start(thread)
     for (const tell of this.#untold.splice(0)) tell()
+    await ready
   }
 
-  /** Client connections of each of the other threads. */
-  get connections(): number[] {
-    return Array.from(this.#connections.subarray(1))
-  }
-
-  /** Client connections of the other threads together. */
-  get connectionCount(): number {
-    return this.connections.reduce((sum, count) => sum + count, 0)
+  /** The first thread alone until all run. */
+  get acceptorCount(): number {
+    return this.#readyCount === this.count - 1 ? this.count : 1
   }
 
   /** Processes that have said HELLO. */
@@ -115,16 +113,20 @@ export class ClientThreads implements ClaimsMirror {
     })
   }
 
-  /** Gives each client that has just connected to the thread that has fewest. */
-  divertTo(isSecure: boolean): Divert {
-    return (descriptor, port) => {
-      if (this.host.isPrivate(port) || !this.host.mayAccept()) return false
-      const thread = this.#idlest()
-      if (thread === 0) return false
-      Atomics.add(this.#connections, thread, 1)
-      this.#post(thread, { kind: 'client', descriptor, isSecure })
-      return true
+  /** A client is another thread's, or the first one's, from now on. */
+  give(thread: number, descriptor: number, isSecure: boolean): void {
+    if (thread === 0) this.host.adopt(descriptor, isSecure)
+    else this.#post(thread, { kind: 'client', descriptor, isSecure })
+  }
+
+  listen(thread: number, descriptor: number, isSecure: boolean): Listening {
+    const listener = ++this.#lastListener
+    this.#post(thread, { kind: 'listen', listener, descriptor, isSecure })
+    const close = (): Promise<void> => {
+      this.#post(thread, { kind: 'unlisten', listener })
+      return new Promise((resolve) => this.#listeners.set(listener, resolve))
     }
+    return { descriptor, close }
   }
 
   /** An owner has said HELLO: it is to connect to every thread. */
@@ -267,7 +269,13 @@ export class ClientThreads implements ClaimsMirror {
   }
 
   #start(thread: number): void {
-    const start: ThreadStart = { ...this.#options, thread, posted: this.#posted, connections: this.#connections }
+    const start: ThreadStart = {
+      ...this.#options,
+      thread,
+      threads: this.count,
+      posted: this.#posted,
+      clients: this.clients.cells,
+    }
     // Descriptors come and go by other ways than node:fs, which would warn of each.
     const options = { workerData: start, trackUnmanagedFds: false }
     const worker = new Worker(new URL('./thread-main.js', import.meta.url), options)
@@ -276,14 +284,20 @@ export class ClientThreads implements ClaimsMirror {
     worker.on('error', (error) => {
       throw error
     })
-    worker.on('message', (message: FromThread) => this.#onMessage(thread, message))
-    worker.unref()
+    worker.on('message', (message: FromThread) => this.#onMessage(message))
   }
 
-  #onMessage(thread: number, message: FromThread): void {
+  #onMessage(message: FromThread): void {
     switch (message.kind) {
       case 'ready':
-        this.#isReady[thread] = true
+        if (++this.#readyCount < this.count - 1) return
+        for (const worker of this.#workers) worker.unref()
+        return this.#onReady()
+      case 'client':
+        return this.give(message.thread, message.descriptor, message.isSecure)
+      case 'unlistened':
+        this.#listeners.get(message.listener)!()
+        this.#listeners.delete(message.listener)
         return
       case 'owner-lost': {
         const peer = this.#peers.get(message.key)
@@ -303,22 +317,6 @@ export class ClientThreads implements ClaimsMirror {
         return question.done(question.answers)
       }
     }
-  }
-
-  /** In turn among those that have equally few. */
-  #idlest(): number {
-    const { count } = this
-    this.#turn = (this.#turn + 1) % count
-    let best = 0
-    let fewest = Infinity
-    for (let step = 0; step < count; step++) {
-      const thread = (this.#turn + step) % count
-      const connections = thread === 0 ? this.host.connectionCount : Atomics.load(this.#connections, thread)
-      if (connections >= fewest || (thread > 0 && this.#isReady[thread] !== true)) continue
-      fewest = connections
-      best = thread
-    }
-    return best
   }
 
   #tell(message: ToThread): void {

@@ -9,6 +9,8 @@ import type { SecureSettings } from '../tls/secure-engine.ts'
 export interface ThreadStart {
   /** From 1 on; the broker's first thread is 0. */
   readonly thread: number
+  /** How many there are, the first included. */
+  readonly threads: number
   readonly limits: ServerLimits
   readonly delivery: Delivery | undefined
   /** Where `sslcert.json` is. */
@@ -16,14 +18,17 @@ export interface ThreadStart {
   readonly secure: SecureSettings
   /** How many messages have been posted to the threads; see {@link ClientThreads}. */
   readonly posted: Int32Array
-  /** Client connections of each thread, those on their way to it included. */
-  readonly connections: Int32Array
+  /** Of {@link ClientCounts}. */
+  readonly clients: Int32Array
 }
 
 /** What the broker's first thread tells another. Keys are those of owners' {@link ThreadTicket}s, queues are numbers. */
 export type ToThread =
   /** A client, for this thread from now on. */
   | { readonly kind: 'client'; readonly descriptor: number; readonly isSecure: boolean }
+  /** It accepts from a socket, which has this number here. */
+  | { readonly kind: 'listen'; readonly listener: number; readonly descriptor: number; readonly isSecure: boolean }
+  | { readonly kind: 'unlisten'; readonly listener: number }
   /** The owner may connect. */
   | { readonly kind: 'owner'; readonly key: string; readonly pid: number }
   /** It has said HELLO, with these flags. */
@@ -64,6 +69,10 @@ export type ToThread =
 /** What a thread tells the first. */
 export type FromThread =
   | { readonly kind: 'ready' }
+  /** A client that it has accepted is another thread's, or the first one's. */
+  | { readonly kind: 'client'; readonly thread: number; readonly descriptor: number; readonly isSecure: boolean }
+  /** The socket is closed; every client that was accepted from it has been told of. */
+  | { readonly kind: 'unlistened'; readonly listener: number }
   /** An owner has broken the protocol here, or has closed its connection. */
   | { readonly kind: 'owner-lost'; readonly key: string; readonly violation: string | undefined }
   /** The last client has gone, of a broker that leaves. */

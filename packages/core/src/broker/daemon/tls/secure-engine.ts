@@ -15,8 +15,8 @@ import type { Reason } from '../exchange/reasons.ts'
 
 /** What TLS needs of the broker, or of one of its threads. */
 export interface SecureHost {
-  /** Whether another client may come. */
-  mayAccept(): boolean
+  /** Lets one more client in, or not. Clients that are shared out have been let in before. */
+  letIn(): boolean
   /** The broker has ended something by itself. */
   count(reason: Reason): void
   /** A client has agreed to speak HTTP/2. */
@@ -85,7 +85,11 @@ export class SecureEngine implements Transport {
     if (sharing === undefined) {
       const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true }
       return listen(
-        createNetServer(options, (socket) => this.#accept(socket, onConnection)),
+        createNetServer(options, (socket) => {
+          if (this.#host.letIn()) return this.#accept(socket, onConnection)
+          socket.destroy()
+          this.#host.count('Connections_Refused')
+        }),
         endpoint,
       )
     }
@@ -105,9 +109,9 @@ export class SecureEngine implements Transport {
   #accept(socket: Socket, onConnection: (connection: EngineConnection) => void): void {
     const { localAddress = '', localPort = 0 } = socket
     const certificate = this.#certificates.find(undefined, localAddress, localPort)
-    if (certificate === undefined || !this.#host.mayAccept()) {
+    if (certificate === undefined) {
       socket.destroy()
-      this.#host.count(certificate === undefined ? 'No_Certificate' : 'Connections_Refused')
+      this.#host.count('No_Certificate')
       return this.#host.onHandshakeEnd(false)
     }
     this.pending.size++

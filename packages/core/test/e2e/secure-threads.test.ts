@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
 import { Http2Client } from '../support/http2-client.ts'
+import { freePort } from '../support/free-port.ts'
 import { certifyEverywhere, store } from '../support/pki.ts'
 import type { Pki } from '../support/pki.ts'
 import { Site } from './processes.ts'
@@ -94,9 +95,22 @@ async function ask(socket: TLSSocket, path: string): Promise<string> {
   return text
 }
 
-describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (threads) => {
+/** At a port that the first owner picks there is one socket, at another one for each thread. */
+const kinds = [
+  { threads: 1, port: 'that an owner picks' },
+  { threads: 3, port: 'that an owner picks' },
+  { threads: 3, port: 'of its own' },
+].slice(0, hasThreads ? 3 : 1)
+
+describe.each(kinds)('TLS of a broker with $threads threads, at a port $port', ({ threads, port }) => {
+  async function open(): Promise<SecureSite> {
+    const site = new SecureSite(threads)
+    if (port === 'of its own') site.port = await freePort()
+    return site
+  }
+
   test('shares its clients out, of both protocols, and gives each request to the owner of its prefix', async () => {
-    await using site = new SecureSite(threads)
+    await using site = await open()
     for (const path of ['/1/', '/2/']) await site.listen(path)
     const sockets = await site.spread(2, () => site.connect())
     for (const socket of sockets) {
@@ -114,7 +128,7 @@ describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (thr
   })
 
   test('resumes in each of them what was begun in any', async () => {
-    await using site = new SecureSite(threads)
+    await using site = await open()
     await site.listen('/1/')
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
       const sessions: Buffer[] = []
@@ -140,7 +154,7 @@ describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (thr
   })
 
   test('knows of a take-over in all of them from the moment in which the newcomer listens', async () => {
-    await using site = new SecureSite(threads)
+    await using site = await open()
     await site.listen('/1/')
     const clients = await site.spread(1, () => site.client())
     for (let turn = 0; turn < 3; turn++) {
@@ -152,7 +166,7 @@ describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (thr
   })
 
   test('shows a renewed certificate in all of them, and goes on with the connections that are open', async () => {
-    await using site = new SecureSite(threads)
+    await using site = await open()
     await site.listen('/1/')
     const before = await site.spread(1, () => site.connect())
     store(site.directory, 'localhost', site.pki.server('localhost'))
@@ -169,7 +183,7 @@ describe.each(hasThreads ? [1, 3] : [1])('TLS of a broker with %i threads', (thr
   })
 
   test('finishes handshakes that have begun when the broker is replaced', async () => {
-    await using site = new SecureSite(threads)
+    await using site = await open()
     await site.listen('/1/')
     for (const socket of await site.spread(1, () => site.connect())) socket.destroy()
     // All at once, since a handshake may take ten seconds.

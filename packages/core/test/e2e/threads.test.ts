@@ -111,6 +111,26 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     expect(after.reasons['ConnLimit']! - (before.reasons['ConnLimit'] ?? 0)).toBe(2)
   })
 
+  test.each(ports)('lets no more clients in at $of sockets than they may have together', async (port) => {
+    await using site = siteOf(threads, { HTTPSYS_MAX_SERVER_CONNECTIONS: '5' }, await port.pick())
+    await site.listen('/')
+    await site.allThreadsRun()
+    const before = (await site.status()).reasons['Connections_Refused'] ?? 0
+    const clients = await clientsOf(site, 25)
+    await expect.poll(async () => ((await site.status()).reasons['Connections_Refused'] ?? 0) - before).toBe(20)
+    expect((await site.status()).connections).toBe(5)
+    const isServed = ({ isClosed, isEnded }: RawClient): boolean => !isClosed && !isEnded
+    await expect.poll(() => clients.filter(isServed).length).toBe(5)
+    for (const client of clients.filter(isServed)) {
+      expect(await ask(client, '/x')).toContain('owner / /x')
+      client[Symbol.dispose]()
+    }
+    // There is room again.
+    await expect.poll(async () => (await site.status()).connections).toBe(0)
+    const [next] = await clientsOf(site, 1)
+    expect(await ask(next!, '/x')).toContain('owner / /x')
+  })
+
   test('lets requests wait in each of them for the next owner', async () => {
     await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '60000' })
     await site.listen('/')

@@ -9,6 +9,7 @@ import { DEFAULT_SERVER_LIMITS } from '../../src/broker/daemon/server-limits.ts'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
 import { Program } from './programs.ts'
 import { freePort } from '../support/free-port.ts'
+import { listeningSockets } from '../support/listening-sockets.ts'
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const isRoot = process.getuid?.() === 0
@@ -113,6 +114,23 @@ test.skipIf(!isRoot)('as root it opens its ports and becomes the user that it is
   expect((await status())?.ports).toMatchObject([{ port }])
   expect(await broker.end('SIGTERM')).toBe(0)
 })
+
+test.skipIf(!isRoot || process.env['HTTPSYS_ENGINE'] === 'net')(
+  'each of its threads has a socket of the ports that root opens, also when the user is replaced',
+  async () => {
+    const port = await freePort()
+    env['HTTPSYS_BROKER_THREADS'] = '3'
+    const broker = await serve('--shared', '--user', 'nobody', '--port', String(port))
+    const userOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'utf8').match(/Uid:\t(\d+)/)![1]!
+    await expect.poll(() => userOf(broker.child.pid!)).not.toBe('0')
+    expect(listeningSockets(port)).toEqual({ tcp6: 3 })
+    await httpsys('upgrade')
+    await expect.poll(() => broker.child.exitCode).toBe(0)
+    expect(listeningSockets(port)).toEqual({ tcp6: 3 })
+    process.kill((await status())!.pid, 'SIGTERM')
+    await expect.poll(status).toBeNull()
+  },
+)
 
 test('reservations are added, shown and deleted', async () => {
   expect(await httpsys('show', 'urlacl')).toBe('nothing is reserved\n')

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { freePort } from '../support/free-port.ts'
+import { listeningSockets } from '../support/listening-sockets.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { RawOwner } from '../support/raw-owner.ts'
 import type { OwnedRequest } from '../support/raw-owner.ts'
@@ -15,19 +15,6 @@ function siteOf(threads: number, env: NodeJS.ProcessEnv = {}, port = 0): Site {
   const site = new Site(undefined, { HTTPSYS_BROKER_THREADS: String(threads), ...env })
   site.port = port
   return site
-}
-
-/** How many sockets listen on a port of the loopback interface, by address. */
-function listeningSockets(port: number): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const file of ['tcp', 'tcp6']) {
-    for (const line of readFileSync(`/proc/net/${file}`, 'latin1').split('\n')) {
-      const [, local = '', , state] = line.trim().split(/\s+/)
-      if (state !== '0A' || Number.parseInt(local.split(':')[1]!, 16) !== port) continue
-      counts[file] = (counts[file] ?? 0) + 1
-    }
-  }
-  return counts
 }
 
 /** Clients with a connection each. */
@@ -94,6 +81,21 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
     await other.kill()
     await expect.poll(() => listeningSockets(port)).toEqual({})
     expect(listeningSockets(site.port)).toEqual(sockets)
+  })
+
+  test('exchanges the sockets of all of them when a port needs other addresses', async () => {
+    await using site = siteOf(threads, { HTTPSYS_HOLD_FOR: '0' }, await freePort())
+    await site.listen('/')
+    const loopback = { tcp: threads, tcp6: threads }
+    await expect.poll(() => listeningSockets(site.port)).toEqual(loopback)
+    for (let turn = 0; turn < 3; turn++) {
+      const wide = site.start('/', 'create', { HTTPSYS_BASE: `http://*:${site.port}` })
+      await expect.poll(() => wide.messages).toMatchObject([{ kind: 'listening' }])
+      // Those of IPv6 are for both.
+      expect(listeningSockets(site.port)).toEqual({ tcp6: threads })
+      await wide.kill()
+      await expect.poll(() => listeningSockets(site.port)).toEqual(loopback)
+    }
   })
 
   test('counts what a prefix is limited to over all of them', async () => {

@@ -125,6 +125,22 @@ test('a preface that does not come to its end is waited for no longer than a hea
   expect([site.count('Timer_HeaderWait'), site.count('Timer_ConnectionIdle')]).toEqual([1, 1])
 })
 
+test('a connection is counted once, whatever it turns out to speak', async () => {
+  await using site = await Http2Site.openPlain()
+  await site.serve('/2/', (_request, response) => void response.end('ok'))
+  const connections = (): number => site.fixture.broker.status().connections
+  const client = await site.client()
+  expect((await client.fetch({ ':path': '/2/' })).text).toBe('ok')
+  expect(connections()).toBe(1)
+  {
+    using other = await RawClient.open(site.port)
+    other.write('GET /2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await other.until('ok')
+    expect(connections()).toBe(2)
+  }
+  await expect.poll(connections).toBe(1)
+})
+
 test('a port that is given back closes connections that have said nothing, too', async () => {
   await using site = await Http2Site.openPlain()
   const server = createServer((_request, response) => response.end('ok'))

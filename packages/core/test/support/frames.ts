@@ -37,8 +37,11 @@ export class SlowTransmit {
   readonly taken: Buffer[] = []
   /** How many chunks came with each call. */
   readonly calls: Buffer[][] = []
-  readonly #pending: { chunks: Buffer[]; asTaken: Buffer; done: () => void }[] = []
+  readonly #pending: { chunks: Buffer[]; asTaken: Buffer; done: (isSent: boolean) => void }[] = []
+  /** Takes nothing more, and says so at once, while what it has is still being sent. */
+  isEnding = false
   readonly writer = new FrameWriter((chunks, done) => {
+    if (this.isEnding) return done(false)
     const asTaken = Buffer.concat(chunks)
     this.calls.push(chunks)
     this.taken.push(asTaken)
@@ -58,7 +61,7 @@ export class SlowTransmit {
     const write = this.#pending.shift()
     if (write === undefined) return
     if (!Buffer.concat(write.chunks).equals(write.asTaken)) throw new Error('bytes changed before they were sent')
-    write.done()
+    write.done(true)
   }
 }
 
@@ -67,7 +70,7 @@ export function hexOf(write: (writer: FrameWriter) => void): string {
   const sent: Buffer[] = []
   const writer = new FrameWriter((chunks, done) => {
     sent.push(...chunks.map((chunk) => Buffer.from(chunk)))
-    done()
+    done(true)
   })
   write(writer)
   writer.flush()

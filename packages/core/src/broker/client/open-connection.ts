@@ -205,18 +205,18 @@ function hear(rings: RingLink): void {
   setImmediate(hear, rings)
 }
 
-function transmit(socket: Socket, chunks: Buffer[], done: () => void): void {
+function transmit(socket: Socket, chunks: Buffer[], done: (isSent: boolean) => void): void {
   const chunk = chunks[0]!
   if (chunks.length === 1 && socket.writableLength === 0) {
     // Nearly always the kernel takes all of it, and what node:net does for a write that may have to wait costs more than the call.
     const sent = sendNow(descriptorOf(socket), chunk)
-    if (sent === chunk.length) return done()
+    if (sent === chunk.length) return done(true)
     if (sent > 0) chunks[0] = chunk.subarray(sent)
   }
   const last = chunks.length - 1
   if (last > 0) socket.cork()
   for (let index = 0; index < last; index++) socket.write(chunks[index]!)
-  socket.write(chunks[last]!, done)
+  socket.write(chunks[last]!, (error) => done(error === null || error === undefined))
   if (last > 0) socket.uncork()
 }
 

@@ -132,7 +132,7 @@ export class OwnerPeer implements EngineConnectionHandler {
     const transmit: Transmit = (chunks, done) => {
       this.#channel.send(chunks, (isSent) => {
         const wasFull = this.isFull
-        done()
+        done(isSent)
         // What could not be sent makes room, too, when the process has died.
         if (isSent && wasFull && !this.isFull) this.#onDrained()
       })

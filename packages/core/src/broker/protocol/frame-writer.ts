@@ -20,8 +20,11 @@ class Slab {
 
 const spareSlabs: Slab[] = []
 
-/** Sends the chunks in order and calls `done` when none of them is needed any more. */
-export type Transmit = (chunks: Buffer[], done: () => void) => void
+/**
+ * Sends the chunks in order and calls `done` when none of them is needed any more, with whether they were sent. Only of those that were
+ * all is known to be done that came before; others may be given up while earlier ones are still being sent.
+ */
+export type Transmit = (chunks: Buffer[], done: (isSent: boolean) => void) => void
 
 /**
  * Collects the frames of one event-loop turn and sends them together.
@@ -221,12 +224,13 @@ export class FrameWriter {
     this.#usedSlabs = []
     // The current slab travels along: what follows goes behind it while there is room, and into a fresh one afterwards.
     const slab = this.#slab
-    let isSent = false
-    this.#transmit(chunks, () => {
-      isSent = true
+    let isDone = false
+    this.#transmit(chunks, (isSent) => {
+      isDone = true
       this.inFlightBytes -= total
       this.#doneBytes += total
-      for (const used of usedSlabs) recycle(used)
+      // Of what could not be sent the garbage collector knows when nobody needs it any more.
+      if (isSent) for (const used of usedSlabs) recycle(used)
       // Only a slab that nothing else lies in, sent or collected, may start over from its beginning.
       if (slab === this.#slab && this.queuedBytes === 0) {
         this.#start = 0
@@ -234,7 +238,7 @@ export class FrameWriter {
       }
       if (this.#awaited.length > 0) this.#callBack(this.#doneBytes)
     })
-    if (!isSent && this.#end > SLAB_BYTES / 2) this.#changeSlab(0)
+    if (!isDone && this.#end > SLAB_BYTES / 2) this.#changeSlab(0)
   }
 
   /** Forgets what has not been sent; later frames go nowhere. */
@@ -270,7 +274,7 @@ export class FrameWriter {
   #changeSlab(length: number): void {
     this.flushes++
     this.#cut()
-    // It is recycled when the next flush is done: by then all earlier flushes are done too, since a socket sends in order.
+    // It is recycled when the next flush has been sent: by then all earlier flushes are done too, since a socket sends in order.
     this.#usedSlabs.push(this.#slab)
     this.#slab = length > SLAB_BYTES ? new Slab(length) : (spareSlabs.pop() ?? new Slab(SLAB_BYTES))
     this.bytes = this.#slab.bytes

@@ -26,7 +26,7 @@ class Upload {
       for (const chunk of chunks) reader.push(chunk, 0, chunk.length)
       for (const { type, payload } of frames.splice(0))
         if (type === FRAME_CREDIT) this.granted += payload.readUInt32LE(0)
-      done()
+      done(true)
     })
     const home = { writer: this.#writer, blocks: null, onExchangeClosed() {} }
     const head = 'POST / HTTP/1.1\r\n\r\n'

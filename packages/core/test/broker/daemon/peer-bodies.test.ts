@@ -21,7 +21,7 @@ function send(given: readonly number[], piece: Buffer, flags: number): Frame[] {
   const { reader, frames } = frameRecorder()
   const writer = new FrameWriter((chunks, done) => {
     for (const chunk of chunks) reader.push(chunk, 0, chunk.length)
-    done()
+    done(true)
   })
   new PeerBodies({ blocks }, writer).send(flags, 7, piece, 0, piece.length)
   writer.flush()

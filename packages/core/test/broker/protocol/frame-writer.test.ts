@@ -286,6 +286,20 @@ describe('memory', () => {
     ])
   })
 
+  test('gives no memory away that is still being sent when what came later is given up', () => {
+    const leaving = new SlowTransmit()
+    leaving.writer.body(0, 1, filled(40 * KIB, 1), 0, 40 * KIB)
+    leaving.writer.flush()
+    leaving.isEnding = true
+    leaving.writer.signal(2, 0, 0, 1)
+    leaving.writer.flush()
+    const other = new SlowTransmit()
+    for (let id = 0; id < 4; id++) other.writer.body(0, id, filled(40 * KIB, 2), 0, 40 * KIB)
+    other.writer.flush()
+    leaving.finish()
+    expect([leaving.pendingCount, leaving.writer.queuedBytes]).toEqual([0, 0])
+  })
+
   test('holds no frame of one writer that another one still sends, however writes and their ends mix', () => {
     type Step = readonly [kind: 'copy' | 'reference' | 'reserve' | 'flush' | 'finish', writer: 0 | 1, length: number]
     const step = fc.tuple(

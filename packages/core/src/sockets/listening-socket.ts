@@ -2,6 +2,9 @@ import { isIPv6 } from 'node:net'
 import { AF_INET, IPPROTO_IPV6, SOCK_STREAM, lastError } from './libc.ts'
 import type { Libc } from './libc.ts'
 
+/** Connections that the kernel holds until they are accepted; Linux caps it at net.core.somaxconn (4096). */
+export const BACKLOG = 4096
+
 /** What to listen on. */
 export interface ListenTarget {
   /** An address literal. */

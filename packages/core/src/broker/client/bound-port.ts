@@ -4,13 +4,11 @@ import type { UrlPrefix } from '../../base/url-prefix.ts'
 import type { PortReservation, PrivatePortLimits, QueueAddress } from '../../queue/exchange.ts'
 import { SHUT_RDWR, lastError, libc } from '../../sockets/libc.ts'
 import type { Libc } from '../../sockets/libc.ts'
-import { openListeningSocket } from '../../sockets/listening-socket.ts'
+import { BACKLOG, openListeningSocket } from '../../sockets/listening-socket.ts'
 import { EVERY_ADDRESS, EVERY_IPV4_ADDRESS, bindScopeOf, isIpv6Missing } from '../protocol/bind-scope.ts'
 import type { BindScope } from '../protocol/bind-scope.ts'
 import { describeListenFailure } from '../protocol/listen-failure.ts'
 
-/** As many as the broker asks for; Linux caps it at net.core.somaxconn (4096). */
-const BACKLOG = 4096
 /** How often a port that the kernel picked for one address may be taken on another. */
 const MAX_ATTEMPTS = 16
 

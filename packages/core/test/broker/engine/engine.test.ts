@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { peerCredentials } from '../../../src/sockets/peer-credentials.ts'
 import { Harness, LOOPBACK, Recorder, engines } from './engines.ts'
@@ -34,7 +35,7 @@ async function settled(read: () => number): Promise<void> {
   }
 }
 
-describe.each(engines)('the engine $name', ({ open }) => {
+describe.each(engines)('the engine $name', ({ name, open }) => {
   test('delivers what a client sends and sends what the handler writes, in order', async () => {
     await using harness = await Harness.listen(open())
     const { client, recorder } = await harness.connect()
@@ -357,6 +358,39 @@ describe.each(engines)('the engine $name', ({ open }) => {
     expect(recorders).toHaveLength(3)
   })
 
+  test.skipIf(name === 'net')(
+    'waits for nobody in a call, also when another process has set the socket to block',
+    async () => {
+      const node = createServer()
+      node.listen(0, '127.0.0.1')
+      await once(node, 'listening')
+      const { fd } = (node as unknown as { _handle: { fd: number } })._handle
+      const { port } = node.address() as AddressInfo
+      const descriptor = await duplicate(fd)
+      let clients = 0
+      const listener = await open().listen({ kind: 'descriptor', descriptor }, (connection) => {
+        clients++
+        connection.handler = new Recorder(connection)
+        connection.end()
+      })
+      node.close()
+      await readAll(connect(port, '127.0.0.1'))
+      await setToBlock(listener.descriptor)
+      // It would end the waiting of a thread that waits.
+      const script = `
+      const { workerData: port } = require('node:worker_threads')
+      setTimeout(() => require('node:net').connect(port, '127.0.0.1').resume(), 3000)`
+      const rescuer = new Worker(script, { eval: true, workerData: port })
+      const start = performance.now()
+      for (let count = 0; count < 3; count++) await readAll(connect(port, '127.0.0.1'))
+      const time = performance.now() - start
+      await rescuer.terminate()
+      await listener.close()
+      expect(clients).toBeGreaterThanOrEqual(4)
+      expect(time).toBeLessThan(2500)
+    },
+  )
+
   test('serves local sockets, and knows who is at the other end', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'httpsys-engine-'))
     const path = join(directory, 's')
@@ -425,6 +459,16 @@ describe.each(engines)('the engine $name', ({ open }) => {
 })
 
 /** Another descriptor of the same open socket. */
+/** Takes O_NONBLOCK off a file. */
+async function setToBlock(fd: number): Promise<void> {
+  const { default: koffi } = await import('koffi')
+  const fcntl = koffi.load(null).func('int fcntl(int fd, int command, ...)')
+  const [F_GETFL, F_SETFL, O_NONBLOCK] = [3, 4, 0o4000]
+  const flags = fcntl(fd, F_GETFL, 'int', 0) as number
+  expect(flags & O_NONBLOCK).not.toBe(0)
+  fcntl(fd, F_SETFL, 'int', flags & ~O_NONBLOCK)
+}
+
 async function duplicate(fd: number): Promise<number> {
   const { default: koffi } = await import('koffi')
   return koffi.load(null).func('int dup(int fd)')(fd) as number

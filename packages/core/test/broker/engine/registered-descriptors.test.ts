@@ -37,6 +37,16 @@ function roomIn(maxTable: number, maxUpdates = Infinity): number {
 
 const hasRings = process.platform === 'linux' && typeof threadReactor() !== 'string'
 
+test.skipIf(!hasRings)(
+  'none is registered where a file that is taken out stays open until others have something to say',
+  () => {
+    const calls: SystemCalls = { ...systemCalls(), register: () => 1 }
+    const of = (dropsFilesAtOnce: boolean): number =>
+      new RegisteredDescriptors(calls, { descriptor: -1, dropsFilesAtOnce } as Ring).add(0)
+    expect([of(true), of(false)]).toEqual([0, NOT_REGISTERED])
+  },
+)
+
 test.skipIf(!hasRings)('as many are registered as the kernel has room for, and none where it has none', () => {
   const before = readdirSync('/proc/self/fd').length
   expect([roomIn(Infinity), roomIn(4095), roomIn(511), roomIn(Infinity, 20)]).toEqual([4096, 512, 0, 20])

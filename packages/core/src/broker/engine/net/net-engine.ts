@@ -1,10 +1,8 @@
 import { createServer } from 'node:net'
 import type { ListenOptions, Server, Socket } from 'node:net'
+import { BACKLOG } from '../../../sockets/listening-socket.ts'
 import type { Endpoint, Engine, EngineConnection, EngineListener, Watched } from '../engine.ts'
 import { NetConnection } from './net-connection.ts'
-
-/** Connections that the kernel holds until they are accepted; Linux caps it at net.core.somaxconn (4096). */
-const BACKLOG = 4096
 
 /** The engine on node:net: works wherever Node does. */
 export class NetEngine implements Engine {

@@ -24,6 +24,7 @@ export const IORING_SETUP_NO_SQARRAY = 1 << 16 // 6.6
 export const IORING_FEAT_SINGLE_MMAP = 1 << 0
 export const IORING_FEAT_NODROP = 1 << 1
 export const IORING_FEAT_EXT_ARG = 1 << 8 // 5.11
+export const IORING_FEAT_RW_ATTR = 1 << 16 // 6.14
 
 export const IORING_ENTER_GETEVENTS = 1 << 0
 export const IORING_ENTER_EXT_ARG = 1 << 3
@@ -54,10 +55,11 @@ export const IOSQE_CQE_SKIP_SUCCESS = 1 << 6 // 5.17
 
 export const IORING_ACCEPT_MULTISHOT = 1 << 0 // 5.19
 export const IORING_RECV_MULTISHOT = 1 << 1 // 6.0
-export const IORING_POLL_ADD_MULTI = 1 << 0 // 5.13
 export const IORING_ASYNC_CANCEL_ALL = 1 << 0 // 5.19
 export const IORING_ASYNC_CANCEL_FD = 1 << 1 // 5.19
 
+/** A provided buffer has been used up. */
+export const IORING_CQE_F_BUFFER = 1 << 0
 /** More completions of the same operation follow. */
 export const IORING_CQE_F_MORE = 1 << 1
 /** The number of the provided buffer is in the upper half of the flags. */

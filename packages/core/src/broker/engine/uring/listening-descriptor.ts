@@ -1,10 +1,7 @@
 import { SOCK_STREAM, lastError } from '../../../sockets/libc.ts'
 import type { Libc } from '../../../sockets/libc.ts'
-import { openListeningSocket } from '../../../sockets/listening-socket.ts'
+import { BACKLOG, openListeningSocket } from '../../../sockets/listening-socket.ts'
 import type { Endpoint } from '../engine.ts'
-
-/** Connections that the kernel holds until they are accepted; Linux caps it at net.core.somaxconn (4096). */
-const BACKLOG = 4096
 
 const AF_UNIX = 1
 const IPPROTO_TCP = 6

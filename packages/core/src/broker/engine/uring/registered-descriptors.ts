@@ -31,7 +31,7 @@ export class RegisteredDescriptors {
     this.#descriptor = new Int32Array(memory.memory)
     // struct io_uring_files_update { u32 offset; u32 resv; u64 fds; }
     this.#argument = new Uint32Array([0, 0, memory.address % 2 ** 32, Math.floor(memory.address / 2 ** 32)])
-    const count = COUNTS.find((size) => this.#reserve(size)) ?? 0
+    const count = (ring.dropsFilesAtOnce && COUNTS.find((size) => this.#reserve(size))) || 0
     for (let number = count - 1; number >= 0; number--) this.#free.push(number)
   }
 

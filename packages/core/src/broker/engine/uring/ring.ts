@@ -10,6 +10,7 @@ import {
   IORING_ENTER_REGISTERED_RING,
   IORING_FEAT_EXT_ARG,
   IORING_FEAT_NODROP,
+  IORING_FEAT_RW_ATTR,
   IORING_FEAT_SINGLE_MMAP,
   IORING_OFF_SQES,
   IORING_OFF_SQ_RING,
@@ -78,6 +79,11 @@ export class Ring {
   readonly entries: Int32Array
   /** Whether {@link Ring.enter} can wait for a bounded time. */
   readonly canWait: boolean
+  /**
+   * A file that has been taken out of the ring's table is let go at once. Before Linux 6.13 it waited for every operation on any file of
+   * the table, so a connection that was closed stayed open while another one said nothing.
+   */
+  readonly dropsFilesAtOnce: boolean
   readonly #calls: SystemCalls
   /** What `io_uring_enter` is called with: the descriptor, or its registered number, which spares a look-up. */
   #enterDescriptor: number
@@ -163,6 +169,7 @@ export class Ring {
     this.#tail = Atomics.load(this.#ints, this.#sqTail)
     this.#head = Atomics.load(this.#ints, this.#cqHead)
     this.canWait = (field(PARAMS.features) & IORING_FEAT_EXT_ARG) !== 0
+    this.dropsFilesAtOnce = (field(PARAMS.features) & IORING_FEAT_RW_ATTR) !== 0
     this.#wait = calls.map(4096, -1, 0)
     this.#waitTime = new Int32Array(this.#wait.memory)
     this.#mappings = [queues, entries, this.#wait]

@@ -31,9 +31,6 @@ export interface SystemCalls {
   close(descriptor: number): number
   /** `SHUT_WR`. */
   shutdown(descriptor: number, how: number): number
-  accept(descriptor: number, flags: number): number
-  /** Whether the file was opened, or has been set, not to block. */
-  isNonBlocking(descriptor: number): boolean
   getpeername(descriptor: number, address: Uint8Array, length: Uint32Array): number
   getsockname(descriptor: number, address: Uint8Array, length: Uint32Array): number
   inet_ntop(family: number, address: Uint8Array, text: Uint8Array, bytes: number): unknown
@@ -55,7 +52,6 @@ const MAP_ANONYMOUS = 0x20
 const MADV_DONTNEED = 4
 const O_CLOEXEC = 0o2000000
 const O_NONBLOCK = 0o4000
-const F_GETFL = 3
 const F_DUPFD_CLOEXEC = 1030
 
 let loaded: SystemCalls | undefined
@@ -90,7 +86,6 @@ function bindFunctions(): SystemCalls {
   const pipe2 = library.func('int pipe2(void *descriptors, int flags)')
   const dup3 = library.func('int dup3(int source, int target, int flags)')
   const fcntl = library.func('fcntl', 'int', ['int', 'int', 'int'])
-  const accept4 = library.func('accept4', 'int', ['int', 'void *', 'void *', 'int'])
   return {
     setup: (entries, params) => Number(onSetup(NR_IO_URING_SETUP, entries, params)),
     enter: (ring, toSubmit, minComplete, flags, argument, bytes) =>
@@ -118,8 +113,6 @@ function bindFunctions(): SystemCalls {
     replace: (source, target) => dup3(source, target, O_CLOEXEC) as number,
     close: library.func('int close(int fd)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
-    accept: (descriptor, flags) => accept4(descriptor, null, null, flags) as number,
-    isNonBlocking: (descriptor) => ((fcntl(descriptor, F_GETFL, 0) as number) & O_NONBLOCK) !== 0,
     getpeername: library.func('int getpeername(int fd, void *address, void *length)'),
     getsockname: library.func('int getsockname(int fd, void *address, void *length)'),
     inet_ntop: library.func('inet_ntop', 'void *', ['int', 'void *', 'void *', 'uint32_t']),

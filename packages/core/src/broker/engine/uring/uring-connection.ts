@@ -9,6 +9,7 @@ import {
   IORING_ASYNC_CANCEL_ALL,
   IORING_ASYNC_CANCEL_FD,
   IORING_CQE_BUFFER_SHIFT,
+  IORING_CQE_F_BUFFER,
   IORING_CQE_F_MORE,
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_RECV,
@@ -173,6 +174,8 @@ export class UringConnection implements EngineConnection, Operator, Sender {
   detach(done: (descriptor: number) => void): void {
     // The receive under way is bound to this ring: it must have ended before another ring may receive.
     const descriptor = this.#reactor.calls.duplicate(this.#descriptor)
+    // Without a descriptor to spare the connection ends.
+    if (descriptor < 0) return this.destroy()
     this.handler = { onData() {}, onEnd() {}, onDrain() {}, onClose: () => done(descriptor) }
     this.destroy()
   }
@@ -241,15 +244,16 @@ export class UringConnection implements EngineConnection, Operator, Sender {
       this.#isArmed = false
       this.#isCancelling = false
     }
+    const buffers = this.#buffers
+    const id = flags >>> IORING_CQE_BUFFER_SHIFT
     if (result > 0) {
-      const buffers = this.#buffers
-      const id = flags >>> IORING_CQE_BUFFER_SHIFT
       const start = id * buffers.size
       // SAFETY: the buffer is this side's from its completion until it is recycled, which is when the handler has used the bytes.
       if (!this.#isClosing) this.handler.onData(buffers.bytes, start, start + result)
-      buffers.recycle(id)
-      if (!this.#isLocal) this.#chooseBuffers(result)
     } else if (!this.#isClosing) this.#onNothingReceived(-result)
+    // Linux 5.19 uses one up for an end or an error, too.
+    if ((flags & IORING_CQE_F_BUFFER) !== 0) buffers.recycle(id)
+    if (result > 0 && !this.#isLocal) this.#chooseBuffers(result)
     this.#arm()
   }
 

@@ -11,12 +11,10 @@ import {
   IORING_OP_ACCEPT,
   IORING_OP_ASYNC_CANCEL,
   IORING_OP_POLL_ADD,
-  IORING_POLL_ADD_MULTI,
   IOSQE_CQE_SKIP_SUCCESS,
   POLLIN,
   SOCK_CLOEXEC,
   SQE_ADDRESS_LOW,
-  SQE_LENGTH,
   SQE_OPERATION_FLAGS,
 } from './kernel.ts'
 import { ACCEPT, CLOSE, POLL } from './reactor.ts'
@@ -34,8 +32,8 @@ const RETRY_MS = 100
 /**
  * A listening socket on the ring.
  *
- * A socket that another process has set not to block, which may still accept from it too, is polled and accepted from by call: for
- * such a socket the ring does not wait, and to make it block could block the other.
+ * For a socket that another process has set not to block, which may still accept from it too, the ring does not wait: it is polled, and
+ * accepted from when somebody has come. By the ring only, since that process may set it to block at any time, and a call would do so.
  *
  * accepting ──close──▶ closing ──nothing under way──▶ closed
  */
@@ -71,7 +69,6 @@ export class UringListener implements EngineListener, Operator {
     this.address = address
     this.port = port
     this.#slot = reactor.enter(this)
-    if (reactor.calls.isNonBlocking(descriptor)) this.#operation = POLL
     this.#arm()
   }
 
@@ -100,7 +97,7 @@ export class UringListener implements EngineListener, Operator {
       if ((flags & IORING_CQE_F_MORE) === 0) this.#isArmed = false
       if (result < 0) this.#onFailure(-result)
       else if (operation === ACCEPT) this.#onAccepted(result)
-      else this.#acceptAll()
+      else this.#operation = ACCEPT
     }
     if (this.#closed === undefined) this.#arm()
     else if (this.#descriptor === -1 && !this.#isArmed) {
@@ -115,7 +112,6 @@ export class UringListener implements EngineListener, Operator {
     const { entries } = this.#reactor.ring
     if (this.#operation === POLL) {
       const at = this.#reactor.prepare(IORING_OP_POLL_ADD, this.#descriptor, POLL, this.#slot)
-      entries[at + SQE_LENGTH] = IORING_POLL_ADD_MULTI
       entries[at + SQE_OPERATION_FLAGS] = POLLIN
       return
     }
@@ -149,20 +145,8 @@ export class UringListener implements EngineListener, Operator {
     if (this.#closed !== undefined || this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      if (this.#operation === POLL) this.#acceptAll()
       this.#arm()
     }, RETRY_MS)
-  }
-
-  #acceptAll(): void {
-    while (this.#closed === undefined) {
-      const descriptor = this.#reactor.calls.accept(this.#descriptor, SOCK_CLOEXEC)
-      if (descriptor >= 0) this.#onAccepted(descriptor)
-      else {
-        const errno = this.#reactor.calls.errno()
-        return errno === EAGAIN ? undefined : this.#onFailure(errno)
-      }
-    }
   }
 
   #onAccepted(descriptor: number): void {

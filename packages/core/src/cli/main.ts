@@ -80,6 +80,6 @@ function untilStopped(): Promise<void> {
 }
 
 function fail(text: string): void {
-  process.stderr.write(`${text.trimEnd()}\n`)
-  process.exitCode = 2
+  // Threads of a broker that could not get its ports would keep the process.
+  process.stderr.write(`${text.trimEnd()}\n`, () => process.exit(2))
 }

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +51,17 @@ test('httpsys serve stays without owners, lets no second one in, and ends when i
   expect(second.errors).toMatch(/EADDRINUSE .*a broker runs there already.*httpsys upgrade/)
   expect(await broker.end('SIGTERM')).toBe(0)
   expect(await status()).toBeNull()
+})
+
+test.each(['1', '3'])('a port that somebody has ends it, which says so, with %s threads', async (threads) => {
+  env['HTTPSYS_BROKER_THREADS'] = threads
+  const other = createServer().listen(await freePort())
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const broker = new Program([cli, 'serve', '--port', String(port)], env)
+  expect(await broker.exit()).toBe(2)
+  expect(broker.errors).toContain(`EADDRINUSE port ${port}`)
+  other.close()
 })
 
 test('a served broker is replaced by one that stays as well', async () => {

@@ -191,6 +191,11 @@ describe.each(kinds)('TLS of a broker with $threads threads, at a port $port', (
     await Promise.all(begun.map((socket) => once(socket, 'connect')))
     await site.run('upgrade')
     const secured = await Promise.all(begun.map((socket) => site.connect({ socket })))
-    for (const socket of secured) expect(await ask(socket, '/1/x')).toContain('owner /1/ /1/x')
+    for (const socket of secured) {
+      const answer = await ask(socket, '/1/x')
+      expect(answer).toContain('owner /1/ /1/x')
+      // The broker that has been replaced waits for nothing else of them.
+      expect(answer).toMatch(/^Connection: close\r$/m)
+    }
   })
 })

@@ -122,6 +122,11 @@ test('hundreds of slow clients of every kind cost nobody else time, memory is bo
   expect(growth).toBeLessThan(MAX_GROWTH_MIB)
   for (const socket of opened) socket.destroy()
   const kept = (): number => residentMebibytes(broker) - before
-  await expect.poll(kept, { timeout: 20_000 }).toBeLessThan(MAX_KEPT_MIB)
+  // The collector need not run in a broker that has nothing to do.
+  const keptAtWork = async (): Promise<number> => {
+    await slowest()
+    return kept()
+  }
+  await expect.poll(keptAtWork, { timeout: 20_000 }).toBeLessThan(MAX_KEPT_MIB)
   console.log(`when they have gone: broker +${kept().toFixed(1)} MiB`)
 })

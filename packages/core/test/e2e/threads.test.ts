@@ -3,7 +3,7 @@ import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
 import { freePort } from '../support/free-port.ts'
 import { listeningSockets } from '../support/listening-sockets.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { RawOwner } from '../support/raw-owner.ts'
+import { PRIVATE, RawOwner } from '../support/raw-owner.ts'
 import type { OwnedRequest } from '../support/raw-owner.ts'
 import { Site } from './processes.ts'
 
@@ -230,6 +230,25 @@ test.skipIf(!hasThreads)('a port that an owner has picked has one socket, which 
   await site.listen('/')
   await site.allThreadsRun()
   expect(listeningSockets(site.port)).toEqual({ tcp: 1, tcp6: 1 })
+})
+
+test.skipIf(!hasThreads)('clients of a private port are the first thread’s, whoever accepts them', async () => {
+  await using site = siteOf(3)
+  await site.listen('/')
+  await site.allThreadsRun()
+  const port = await freePort()
+  using owner = await RawOwner.open((await currentSocketPath(site.directory))!)
+  // As one claims again whose broker has died: it hands nothing over any more.
+  await owner.claim(`http://localhost:${port}/`, { privatePort: PRIVATE })
+  expect(listeningSockets(port)).toEqual({ tcp: 3, tcp6: 3 })
+  const clients: RawClient[] = []
+  for (let count = 0; count < 9; count++) clients.push(await RawClient.open(port))
+  for (const client of clients) {
+    // Elsewhere a request names its host.
+    client.write('GET /x HTTP/1.1\r\nConnection: close\r\n\r\n')
+    owner.respond((await owner.request()).id, 'answered')
+    expect(await client.untilEnd()).toMatch(/ 200 .*answered$/s)
+  }
 })
 
 test.skipIf(!hasThreads)(

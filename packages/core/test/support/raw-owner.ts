@@ -35,6 +35,9 @@ import { encodeFrame, frameRecorder } from './frames.ts'
 import type { Frame } from './frames.ts'
 import { RawRings } from './raw-rings.ts'
 
+/** Limits of a private port: none. */
+export const PRIVATE = { headersTimeout: 0, requestTimeout: 0, maxHeaderBytes: 0 }
+
 /** A request as an owner gets it. */
 export interface OwnedRequest {
   readonly id: number

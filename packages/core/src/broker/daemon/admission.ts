@@ -2,10 +2,11 @@ import type { PeerCredentials } from '../../sockets/peer-credentials.ts'
 import { isAdministrator } from './authorization.ts'
 
 /**
- * Descriptors that no client gets: for the listening sockets, the ring, files, a successor, owners that come later, and whoever asks for
- * the status. A broker with two ports has some 25 of its own.
+ * Descriptors that no client gets: for the ring, files, a successor, owners that come later, and whoever asks for the status. A broker
+ * has 23 of its own, and 7 for each further thread.
  */
 const RESERVED_DESCRIPTORS = 64
+const RESERVED_FOR_THREAD = 8
 /** Of a limit that is hardly larger, the reserve is a part. */
 const MAX_RESERVED_SHARE = 1 / 2
 /** Owners' local sockets take no more of the descriptors, and those of one other user no more of these. */
@@ -16,6 +17,8 @@ const USER_SHARE = 1 / 4
 export interface Occupancy {
   readonly clients: number
   readonly peers: number
+  /** Sockets that listen. */
+  readonly listeners: number
 }
 
 /**
@@ -24,7 +27,7 @@ export interface Occupancy {
  */
 export class Admission {
   readonly #maxClients: number
-  /** Clients and owners together. */
+  /** Clients, owners and what listens, together. */
   readonly #room: number
   readonly #maxPeers: number
   /** Connections of other users, who may connect to a broker that is shared, by their numbers. */
@@ -33,16 +36,18 @@ export class Admission {
   /**
    * @param maxClients - 0 for no limit
    * @param descriptors - that the broker may have
+   * @param threads - that it has, the first included
    */
-  constructor(maxClients: number, descriptors: number) {
+  constructor(maxClients: number, descriptors: number, threads = 1) {
     this.#maxClients = maxClients === 0 ? Infinity : maxClients
-    this.#room = descriptors - Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptors * MAX_RESERVED_SHARE))
+    const reserve = RESERVED_DESCRIPTORS + (threads - 1) * RESERVED_FOR_THREAD
+    this.#room = descriptors - Math.min(reserve, Math.floor(descriptors * MAX_RESERVED_SHARE))
     this.#maxPeers = Math.floor(descriptors * PEERS_SHARE)
   }
 
   /** Whether another client may come. */
-  mayConnect({ clients, peers }: Occupancy): boolean {
-    return clients < this.#maxClients && clients + peers < this.#room
+  mayConnect({ clients, peers, listeners }: Occupancy): boolean {
+    return clients < this.#maxClients && clients + peers + listeners < this.#room
   }
 
   /**
@@ -50,7 +55,7 @@ export class Admission {
    *
    * @param isAwaited - it may be an owner's connection to another thread, which has its place
    */
-  enter({ peers }: Occupancy, credentials: PeerCredentials | undefined, isAwaited = false): boolean {
+  enter({ peers }: Pick<Occupancy, 'peers'>, credentials: PeerCredentials | undefined, isAwaited = false): boolean {
     if (peers >= this.#maxPeers && !isAwaited) return false
     if (credentials === undefined || isAdministrator(credentials)) return true
     const before = this.#ofUsers.get(credentials.uid) ?? 0
@@ -60,7 +65,7 @@ export class Admission {
   }
 
   /** Whether an owner that has been let in may have so many connections besides. */
-  mayHaveMore({ peers }: Occupancy, connections: number): boolean {
+  mayHaveMore({ peers }: Pick<Occupancy, 'peers'>, connections: number): boolean {
     return peers + connections <= this.#maxPeers
   }
 

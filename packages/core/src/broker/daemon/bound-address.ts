@@ -1,11 +1,9 @@
 import { isIPv6 } from 'node:net'
 import { libc } from '../../sockets/libc.ts'
+import { BACKLOG } from '../../sockets/listening-socket.ts'
 import { openSiblings } from '../../sockets/shared-port.ts'
 import type { EngineListener } from '../engine/engine.ts'
 import { EVERY_ADDRESS } from '../protocol/bind-scope.ts'
-
-/** As many as the engines ask for; Linux caps it at net.core.somaxconn (4096). */
-const BACKLOG = 4096
 
 /** A socket that listens. */
 export type Listening = Pick<EngineListener, 'descriptor' | 'close'>

@@ -15,7 +15,6 @@ import { descriptorLimit } from '../../sockets/descriptor-limit.ts'
 import { Administration } from './administration.ts'
 import type { AdministrationHost } from './administration.ts'
 import { Admission } from './admission.ts'
-import type { Occupancy } from './admission.ts'
 import type { BrokerOptions } from './broker-options.ts'
 import { Claims, claimedBy } from './claims.ts'
 import type { ClaimsHost } from './claims.ts'
@@ -81,6 +80,7 @@ export class Broker
   readonly #admission: Admission
   readonly #stopClock: () => void
   #local: EngineListener | undefined
+  #running: Promise<void> | undefined
   #isLeaving = false
   /** The last connection has gone, or the last peer. */
   #onEmpty = (): void => {}
@@ -92,7 +92,11 @@ export class Broker
     this.#threads = threads
     if (threads !== null) threads.host = this
     this.clients = threads?.clients ?? ClientCounts.of(1)
-    this.#admission = new Admission(limits.maxServerConnections, options.descriptorLimit ?? descriptorLimit())
+    this.#admission = new Admission(
+      limits.maxServerConnections,
+      options.descriptorLimit ?? descriptorLimit(),
+      threads?.count,
+    )
     this.#delivery = { choice: options.delivery, watch: new RingWatch(options.engine) }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { engine } = options
@@ -133,7 +137,11 @@ export class Broker
   }
 
   /** Starts the other threads, if there are to be any: other brokers can't win any more. Resolves when they run. */
-  async startThreads(): Promise<void> {
+  startThreads(): Promise<void> {
+    return (this.#running ??= this.#startThreads())
+  }
+
+  async #startThreads(): Promise<void> {
     await this.#threads?.start()
     await this.#listeners.grow()
   }
@@ -253,22 +261,21 @@ export class Broker
     return this.#certificates.hasAny(port)
   }
 
-  mayAccept(): boolean {
-    return this.#admission.mayConnect(this.#occupancy)
+  mayAccept(clients: number): boolean {
+    return this.#admission.mayConnect({ clients, peers: this.#peerCount, listeners: this.#listeners.socketCount })
   }
 
   letIn(): boolean {
-    if (!this.mayAccept()) return false
-    this.clients.enter(0)
-    return true
+    const isIn = this.mayAccept(this.clients.reserve())
+    if (isIn) this.clients.enter(0)
+    else this.clients.giveBack()
+    return isIn
   }
 
-  get #occupancy(): Occupancy {
+  /** Connections of owners; each has one to each thread, or is about to. */
+  get #peerCount(): number {
     const threads = this.#threads
-    const clients = this.clients.total
-    if (threads === null) return { clients, peers: this.#peers.size }
-    // Each owner has a connection to each thread, or is about to.
-    return { clients, peers: this.#peers.size + threads.ownerCount * (threads.count - 1) }
+    return this.#peers.size + (threads === null ? 0 : threads.ownerCount * (threads.count - 1))
   }
 
   /** Whether a process that connects may be an owner on its way to another thread: there are not yet as many as are expected. */
@@ -371,7 +378,7 @@ export class Broker
   onOpen(peer: OwnerPeer): ThreadTicket | undefined {
     const threads = this.#threads
     if (threads === null) return undefined
-    if (this.#admission.mayHaveMore(this.#occupancy, threads.count - 1)) return threads.onOwner(peer)
+    if (this.#admission.mayHaveMore({ peers: this.#peerCount }, threads.count - 1)) return threads.onOwner(peer)
     this.count('Peers_Refused')
     peer.cut()
     return undefined
@@ -412,7 +419,7 @@ export class Broker
   #onPeer(connection: EngineConnection): void {
     const peer = new OwnerPeer(connection, this, this.#delivery)
     connection.handler = peer
-    if (!this.#admission.enter(this.#occupancy, peer.credentials, this.#isLinkAwaited)) {
+    if (!this.#admission.enter({ peers: this.#peerCount }, peer.credentials, this.#isLinkAwaited)) {
       this.count('Peers_Refused')
       connection.handler = REFUSED
       return connection.destroy()
@@ -443,6 +450,7 @@ export class Broker
     connection.handler = client
     this.#connections.add(client)
     client.start()
+    if (this.#isLeaving) client.leave()
     return client
   }
 

@@ -42,6 +42,8 @@ export interface ClaimsMirror {
   /** @param frame - the type of frame by which its owner is told; 0: it is not */
   onClaimOver(peer: OwnerPeer, claimId: number, frame: number): void
   onRetired(entry: RequestQueueEntry): void
+  /** Clients of the port are the first thread's alone, or all threads' again. */
+  onPrivatePort(port: number, isPrivate: boolean): void
 }
 
 /** In which owners find the successor of a broker that died; they notice at once, and it starts within some 100 ms. */
@@ -66,7 +68,7 @@ export class Claims {
   readonly #router = new Router<RequestQueueEntry>()
   readonly #entries = new Set<RequestQueueEntry>()
   readonly #handOvers = new HandOvers()
-  readonly #privatePorts = new PrivatePorts()
+  readonly #privatePorts: PrivatePorts
   /** Those whose owners do not listen any more, and have still connections there. */
   readonly #drainingPorts = new Set<PrivatePort>()
   /** What owners have asked for, have not given back, and do not have yet: their numbers of the claims. */
@@ -82,6 +84,7 @@ export class Claims {
    */
   constructor(listeners: Listeners, host: ClaimsHost, responses: ResponseCache, mirror: ClaimsMirror | null = null) {
     this.#mirror = mirror
+    this.#privatePorts = new PrivatePorts((port, isPrivate) => mirror?.onPrivatePort(port, isPrivate))
     this.#listeners = listeners
     this.#responses = responses
     this.#host = host
@@ -217,9 +220,9 @@ export class Claims {
       entry.holdsPort = true
       entry.join(claim)
       claims.set(claimId, claim)
+      if (privatePort !== undefined) this.#privatePorts.add(new PrivatePort(claim, privatePort))
       this.#mirror?.onSettings(entry)
       this.#mirror?.onClaim(claim)
-      if (privatePort !== undefined) this.#privatePorts.add(new PrivatePort(claim, privatePort))
       return claim
     } catch (error) {
       await this.#release(prefix, port)

@@ -48,6 +48,8 @@ export class Listeners {
   readonly #divert: Divert | undefined
   readonly #acceptors: Acceptors
   #queue: Promise<unknown> = Promise.resolve()
+  /** How many sockets listen. */
+  socketCount = 0
 
   /**
    * @param secureEngine - listens on the ports of https prefixes
@@ -219,7 +221,9 @@ export class Listeners {
 
   #serially<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(task)
-    this.#queue = result.catch(() => {})
+    const count = (): void =>
+      void (this.socketCount = this.inheritance.reduce((sum, at) => sum + at.descriptors.length, 0))
+    this.#queue = result.then(count, count)
     return result
   }
 

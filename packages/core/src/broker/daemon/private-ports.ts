@@ -8,6 +8,12 @@ const MAPPED_IPV4 = '::ffff:'
 /** The private ports: a port of one address, or of all. */
 export class PrivatePorts {
   readonly #ports = new Map<number, Map<string, PrivatePort>>()
+  readonly #onChange: (port: number, isPrivate: boolean) => void
+
+  /** @param onChange - called when a port becomes private, and when it is no more */
+  constructor(onChange: (port: number, isPrivate: boolean) => void) {
+    this.#onChange = onChange
+  }
 
   /** The port at which a connection has arrived. */
   find(port: number, localAddress: string): PrivatePort | undefined {
@@ -35,6 +41,7 @@ export class PrivatePorts {
 
   add(privatePort: PrivatePort): void {
     const { prefix, port } = privatePort.claim.entry
+    if (!this.hasPort(port)) this.#onChange(port, true)
     const addresses = this.#ports.get(port) ?? new Map<string, PrivatePort>()
     this.#ports.set(port, addresses.set(addressOf(prefix), privatePort))
   }
@@ -46,7 +53,9 @@ export class PrivatePorts {
     const privatePort = addresses?.get(address)
     if (addresses === undefined || privatePort?.claim.entry !== entry) return undefined
     addresses.delete(address)
-    if (addresses.size === 0) this.#ports.delete(entry.port)
+    if (addresses.size > 0) return privatePort
+    this.#ports.delete(entry.port)
+    this.#onChange(entry.port, false)
     return privatePort
   }
 }

@@ -99,6 +99,8 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
       else file.add(claimed)
     },
     onUpgrade: async (payload) => {
+      // Sockets that the threads are still to get would be missing for good.
+      await broker.startThreads()
       const successor = await startSuccessor(payload, broker.inheritance)
       const onLetGo = (): void => {
         file.write()
@@ -118,7 +120,7 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
     if (serve !== undefined) throw runsAlready(directory)
     process.exit(0)
   }
-  const running = broker.startThreads()
+  void broker.startThreads()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, leave)
   }
@@ -126,18 +128,22 @@ export async function runDaemon(serve?: ServeOptions): Promise<void> {
   process.on('SIGHUP', () => {})
   if (inherited !== undefined) {
     // Some of the sockets are theirs.
-    await running
+    await broker.startThreads()
     if (!(await whenLetGo())) process.exit(0)
     broker.inherit(readEstate(directory), true)
     await broker.openInheritedPorts(inherited.ports, serve?.ports)
     return broker.listenForOwners({ kind: 'descriptor', descriptor: inherited.local })
   }
+  // Sockets beside those that root binds are root's to open; then no client comes before root's rights are given up.
+  if (serve?.user !== undefined) await broker.startThreads()
   await broker.openInheritedPorts([])
-  await broker.keepPorts(serve?.ports ?? [])
-  if (serve?.user === undefined) return
-  // Sockets beside those that root has bound are root's to open.
-  await running
-  becomeUser(serve.user, file)
+  try {
+    await broker.keepPorts(serve?.ports ?? [])
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
+  if (serve?.user !== undefined) becomeUser(serve.user, file)
 }
 
 /** A thread for each four processors, up to four: the owners need the others. */

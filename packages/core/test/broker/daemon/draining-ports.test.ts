@@ -13,9 +13,8 @@ import {
 import { startBroker } from '../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../support/broker-fixture.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { RawOwner } from '../../support/raw-owner.ts'
+import { PRIVATE, RawOwner } from '../../support/raw-owner.ts'
 
-const PRIVATE = { headersTimeout: 0, requestTimeout: 0, maxHeaderBytes: 0 }
 const REQUEST = 'GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
 let fixture: BrokerFixture

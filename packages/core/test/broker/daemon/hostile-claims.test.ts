@@ -13,9 +13,8 @@ import { libc } from '../../../src/sockets/libc.ts'
 import { startBroker } from '../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../support/broker-fixture.ts'
 import { RawClient } from '../../support/raw-client.ts'
-import { RawOwner } from '../../support/raw-owner.ts'
+import { PRIVATE, RawOwner } from '../../support/raw-owner.ts'
 
-const PRIVATE = { headersTimeout: 0, requestTimeout: 0, maxHeaderBytes: 0 }
 const USER = 12_345
 /** Only root can become somebody else. */
 const isRoot = process.getuid?.() === 0

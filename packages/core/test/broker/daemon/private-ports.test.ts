@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { UrlPrefix } from '../../../src/base/url-prefix.ts'
 import { PrivatePort } from '../../../src/broker/daemon/http1/private-port.ts'
 import { PrivatePorts } from '../../../src/broker/daemon/private-ports.ts'
@@ -11,9 +11,13 @@ function prefixOf(host: string): UrlPrefix {
   return UrlPrefix.parse(`http://${host}:80/`)
 }
 
+/** What a thread is told. */
+const changes: [port: number, isPrivate: boolean][] = []
+beforeEach(() => void changes.splice(0))
+
 /** Private ports 80 of the hosts, and their claims. */
 function portsOf(...hosts: string[]): { ports: PrivatePorts; claims: OwnerClaim[] } {
-  const ports = new PrivatePorts()
+  const ports = new PrivatePorts((port, isPrivate) => changes.push([port, isPrivate]))
   const claims = hosts.map((host, id): OwnerClaim => {
     const entry = new RequestQueueEntry(prefixOf(host), 80)
     return { peer: {} as never, id, entry, mode: 'create', epoch: 1 }
@@ -42,4 +46,16 @@ test('a claim that is gone frees its port, and a stranger does not', () => {
   expect(ports.find(80, '127.0.0.1')).toBeDefined()
   ports.remove(claims[0]!)
   expect(ports.find(80, '127.0.0.1')).toBeUndefined()
+})
+
+test('that a port is private, and is no more, is told once, whatever addresses it has', () => {
+  const { ports, claims } = portsOf('127.0.0.1', '[::1]')
+  expect(changes).toEqual([[80, true]])
+  ports.remove(claims[0]!)
+  expect(changes).toEqual([[80, true]])
+  ports.remove(claims[1]!)
+  expect(changes).toEqual([
+    [80, true],
+    [80, false],
+  ])
 })

@@ -5,8 +5,8 @@ import type { Reason } from '../exchange/reasons.ts'
 
 /** What placing clients needs of a thread. */
 export interface PlacementHost {
-  /** Whether one more client may be let in, by any thread. */
-  mayAccept(): boolean
+  /** Whether one more client may be let in, by any thread, when there are so many. */
+  mayAccept(clients: number): boolean
   /** Which thread alone has the clients of a port; undefined: each may have them. */
   threadOf(port: number): number | undefined
   /** A client is another thread's from now on. */
@@ -31,7 +31,8 @@ export class ClientPlacement {
   /** Counts each client as that of the thread which gets it. */
   divertTo(isSecure: boolean): Divert {
     return (descriptor, port) => {
-      if (!this.#host.mayAccept()) {
+      if (!this.#host.mayAccept(this.#counts.reserve())) {
+        this.#counts.giveBack()
         this.#host.count('Connections_Refused')
         closeSync(descriptor)
         return true

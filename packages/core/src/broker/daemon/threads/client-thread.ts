@@ -56,6 +56,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
   readonly #admission: Admission
   readonly #divert: Divert
   readonly #listeners = new Map<number, Promise<EngineListener>>()
+  readonly #privatePorts = new Set<number>()
   readonly #connections = new MemberList<ClientConnection>()
   readonly #reasons = new Map<string, number>()
   /** Messages read so far, or more. */
@@ -79,7 +80,7 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
     // Of files that can't be read the first thread tells.
     this.#certificates = new Certificates(start.configDirectory, () => {})
     this.#clients = new ClientCounts(start.clients)
-    this.#admission = new Admission(start.limits.maxServerConnections, descriptorLimit())
+    this.#admission = new Admission(start.limits.maxServerConnections, descriptorLimit(), start.threads)
     const placement = new ClientPlacement(start.thread, this.#clients, this)
     this.#divert = placement.divertTo(false)
     const sharing = { engine: this.#engine, divert: placement.divertTo(true) }
@@ -118,15 +119,16 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
 
   // Requests of those who place clients
 
-  mayAccept(): boolean {
-    // Each owner has a connection to each thread, or is about to.
-    const peers = this.#owners.size * this.#start.threads
-    return this.#admission.mayConnect({ clients: this.#clients.total, peers })
+  mayAccept(clients: number): boolean {
+    const { threads } = this.#start
+    // Each owner has a connection to each thread, or is about to; most sockets that listen have one beside them for each thread.
+    const [peers, listeners] = [this.#owners.size * threads, this.#listeners.size * threads]
+    return this.#admission.mayConnect({ clients, peers, listeners })
   }
 
-  /** Private ports are the first thread's, which alone accepts there. */
-  threadOf(): undefined {
-    return undefined
+  threadOf(port: number): number | undefined {
+    this.refresh()
+    return this.#privatePorts.has(port) ? 0 : undefined
   }
 
   give(thread: number, descriptor: number, isSecure: boolean): void {
@@ -254,6 +256,10 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
         return this.#onRetired(message.queue, message.hasWaited)
       case 'flush':
         return this.#onFlush(message.key, message.claim, message.path)
+      case 'private-port':
+        if (message.isPrivate) this.#privatePorts.add(message.port)
+        else this.#privatePorts.delete(message.port)
+        return
       case 'close-caches':
         this.#responses.close()
         for (const entry of this.#queues.values()) entry.closeCache()

@@ -75,7 +75,7 @@ export class ClientThreads implements ClaimsMirror, Acceptors {
     this.clients = ClientCounts.of(count)
   }
 
-  /** Starts them, which takes so long that a broker which is not needed had better not; resolves when all run. */
+  /** Starts them, which keep the process from ending by itself from here on, and which takes so long that a broker which is not needed had better not; resolves when all run. */
   async start(): Promise<void> {
     const ready = new Promise<void>((resolve) => (this.#onReady = resolve))
     for (let thread = 1; thread < this.count; thread++) this.#start(thread)
@@ -198,6 +198,10 @@ export class ClientThreads implements ClaimsMirror, Acceptors {
     if (key !== undefined) this.#tell({ kind: 'claim-over', key, claim, frame })
   }
 
+  onPrivatePort(port: number, isPrivate: boolean): void {
+    this.#tell({ kind: 'private-port', port, isPrivate })
+  }
+
   onRetired(entry: RequestQueueEntry): void {
     this.#tell({ kind: 'retired', queue: this.#queues.get(entry)!, hasWaited: entry.isOrphaned })
     this.#queues.delete(entry)
@@ -216,8 +220,6 @@ export class ClientThreads implements ClaimsMirror, Acceptors {
   /** Finishes what is under way and lets go of the clients; resolves when the last has gone, or after so many milliseconds, 0 for no limit. */
   async leave(timeoutMs: number): Promise<void> {
     if (this.#workers.length === 0) return
-    // Their clients may be the last thing that this process is there for.
-    for (const worker of this.#workers) worker.ref()
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve
       if (timeoutMs > 0) setTimeout(resolve, timeoutMs)
@@ -290,9 +292,8 @@ export class ClientThreads implements ClaimsMirror, Acceptors {
   #onMessage(message: FromThread): void {
     switch (message.kind) {
       case 'ready':
-        if (++this.#readyCount < this.count - 1) return
-        for (const worker of this.#workers) worker.unref()
-        return this.#onReady()
+        if (++this.#readyCount === this.count - 1) this.#onReady()
+        return
       case 'client':
         return this.give(message.thread, message.descriptor, message.isSecure)
       case 'unlistened':

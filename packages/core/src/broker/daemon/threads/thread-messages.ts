@@ -18,7 +18,7 @@ export interface ThreadStart {
   readonly secure: SecureSettings
   /** How many messages have been posted to the threads; see {@link ClientThreads}. */
   readonly posted: Int32Array
-  /** Of {@link ClientCounts}. */
+  /** The cells of `ClientCounts`. */
   readonly clients: Int32Array
 }
 
@@ -58,6 +58,8 @@ export type ToThread =
   /** `hasWaited`: for another owner, in vain; else the last one has just gone. */
   | { readonly kind: 'retired'; readonly queue: number; readonly hasWaited: boolean }
   | { readonly kind: 'flush'; readonly key: string; readonly claim: number; readonly path: string }
+  /** Its clients are the first thread's alone, or all threads' again. */
+  | { readonly kind: 'private-port'; readonly port: number; readonly isPrivate: boolean }
   | { readonly kind: 'close-caches' }
   | { readonly kind: 'port-closed'; readonly port: number }
   | { readonly kind: 'leave' }

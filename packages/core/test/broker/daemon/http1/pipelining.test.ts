@@ -15,9 +15,7 @@ import { RESTING_SLOTS } from '../../../../src/broker/daemon/slot-table.ts'
 import { startBroker } from '../../../support/broker-fixture.ts'
 import type { BrokerFixture } from '../../../support/broker-fixture.ts'
 import { RawClient } from '../../../support/raw-client.ts'
-import { RawOwner } from '../../../support/raw-owner.ts'
-
-const PRIVATE = { headersTimeout: 0, requestTimeout: 0, maxHeaderBytes: 0 }
+import { PRIVATE, RawOwner } from '../../../support/raw-owner.ts'
 
 const REQUEST = 'GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n'
 

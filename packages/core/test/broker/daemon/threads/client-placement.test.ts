@@ -5,11 +5,16 @@ import { ClientCounts } from '../../../../src/broker/daemon/client-counts.ts'
 import { ClientPlacement } from '../../../../src/broker/daemon/threads/client-placement.ts'
 
 /** The second of three threads, and what it has said of clients. */
-function secondOf(clients: number[], says: { mayAccept?: boolean; threadOf?: number } = {}) {
-  const counts = new ClientCounts(Int32Array.from(clients))
+function secondOf(clients: number[], says: { limit?: number; threadOf?: number } = {}) {
+  const counts = new ClientCounts(
+    Int32Array.of(
+      ...clients,
+      clients.reduce((sum, count) => sum + count),
+    ),
+  )
   const said: unknown[] = []
   const placement = new ClientPlacement(1, counts, {
-    mayAccept: () => says.mayAccept ?? true,
+    mayAccept: (before) => before < (says.limit ?? Infinity),
     threadOf: () => says.threadOf,
     give: (...what) => said.push(what),
     count: (reason) => said.push(reason),
@@ -20,7 +25,7 @@ function secondOf(clients: number[], says: { mayAccept?: boolean; threadOf?: num
 test('a thread keeps a client, and counts it', () => {
   const { counts, said, placement } = secondOf([1, 1, 1])
   expect(placement.divertTo(false)(-1, 80)).toBe(false)
-  expect([counts.all, said]).toEqual([[1, 2, 1], []])
+  expect([counts.all, counts.total, said]).toEqual([[1, 2, 1], 4, []])
 })
 
 test.each([false, true])('it gives one to a thread that has fewer, with TLS: %s', (isSecure) => {
@@ -36,9 +41,9 @@ test('a client of a port that is one thread’s alone becomes that thread’s', 
 })
 
 test('a client too many is closed and counted as refused', () => {
-  const { counts, said, placement } = secondOf([1, 1, 0], { mayAccept: false })
+  const { counts, said, placement } = secondOf([1, 1, 0], { limit: 2 })
   const descriptor = openSync(devNull, 'r')
   expect(placement.divertTo(false)(descriptor, 80)).toBe(true)
-  expect([counts.all, said]).toEqual([[1, 1, 0], ['Connections_Refused']])
+  expect([counts.all, counts.total, said]).toEqual([[1, 1, 0], 2, ['Connections_Refused']])
   expect(() => closeSync(descriptor)).toThrow('EBADF')
 })

@@ -276,7 +276,9 @@ test.skipIf(process.platform !== 'linux')(
     for (let client = 0; client < 100; client++) expect(await canConnect('127.0.0.1', target.port)).toBe(true)
     await expect.poll(() => accepted.length).toBe(100)
     expect(listeners.inheritance).toMatchObject([{ descriptors: { length: 4 }, isSecure: false }])
+    expect(listeners.socketCount).toBe(4)
     await listeners.close()
+    expect(listeners.socketCount).toBe(0)
     expect(await canConnect('127.0.0.1', target.port)).toBe(false)
   },
 )

@@ -375,12 +375,15 @@ describe.each(engines)('the engine $name', ({ name, open }) => {
       })
       node.close()
       await readAll(connect(port, '127.0.0.1'))
-      await setToBlock(listener.descriptor)
+      const rescue = await setToBlock(listener.descriptor)
       // It would end the waiting of a thread that waits.
       const script = `
-      const { workerData: port } = require('node:worker_threads')
-      setTimeout(() => require('node:net').connect(port, '127.0.0.1').resume(), 3000)`
-      const rescuer = new Worker(script, { eval: true, workerData: port })
+        const { descriptor, flags, port } = require('node:worker_threads').workerData
+        setTimeout(() => {
+          require('koffi').load(null).func('int fcntl(int fd, int command, ...)')(descriptor, 4, 'int', flags)
+          require('node:net').connect(port, '127.0.0.1').resume()
+        }, 3000)`
+      const rescuer = new Worker(script, { eval: true, workerData: { ...rescue, port } })
       const start = performance.now()
       for (let count = 0; count < 3; count++) await readAll(connect(port, '127.0.0.1'))
       const time = performance.now() - start
@@ -459,14 +462,15 @@ describe.each(engines)('the engine $name', ({ name, open }) => {
 })
 
 /** Another descriptor of the same open socket. */
-/** Takes O_NONBLOCK off a file. */
-async function setToBlock(fd: number): Promise<void> {
+/** Takes O_NONBLOCK off a file; returns what sets it again. */
+async function setToBlock(descriptor: number): Promise<{ descriptor: number; flags: number }> {
   const { default: koffi } = await import('koffi')
   const fcntl = koffi.load(null).func('int fcntl(int fd, int command, ...)')
   const [F_GETFL, F_SETFL, O_NONBLOCK] = [3, 4, 0o4000]
-  const flags = fcntl(fd, F_GETFL, 'int', 0) as number
+  const flags = fcntl(descriptor, F_GETFL, 'int', 0) as number
   expect(flags & O_NONBLOCK).not.toBe(0)
-  fcntl(fd, F_SETFL, 'int', flags & ~O_NONBLOCK)
+  fcntl(descriptor, F_SETFL, 'int', flags & ~O_NONBLOCK)
+  return { descriptor, flags }
 }
 
 async function duplicate(fd: number): Promise<number> {

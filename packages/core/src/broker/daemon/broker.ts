@@ -78,6 +78,8 @@ export class Broker
   readonly #connections = new MemberList<ClientConnection>()
   readonly #delivery: DeliveryOptions
   readonly #admission: Admission
+  /** Clients are let in when they are accepted, before they have a connection. */
+  readonly #isPlaced: boolean
   readonly #stopClock: () => void
   #local: EngineListener | undefined
   #running: Promise<void> | undefined
@@ -100,9 +102,10 @@ export class Broker
     this.#delivery = { choice: options.delivery, watch: new RingWatch(options.engine) }
     this.#certificates = new Certificates(options.configDirectory, options.onProblem ?? (() => {}))
     const { engine } = options
-    const placement = threads === null ? undefined : new ClientPlacement(0, this.clients, this)
-    const sharing = placement && { engine, divert: placement.divertTo(true) }
-    this.#secureEngine = new SecureEngine(this.#certificates, options, this, sharing)
+    const placement = engine.adopt === undefined ? undefined : new ClientPlacement(0, this.clients, this)
+    this.#isPlaced = placement !== undefined
+    const accepting = placement && { engine, divert: placement.divertTo(true) }
+    this.#secureEngine = new SecureEngine(this.#certificates, options, this, accepting)
     const onConnection = (connection: EngineConnection, port: number): void => this.#onClient(connection, port)
     const divert = placement?.divertTo(false)
     this.#listeners = new Listeners(engine, onConnection, this.#secureEngine, divert, threads ?? undefined)
@@ -364,6 +367,7 @@ export class Broker
   }
 
   give(thread: number, descriptor: number, isSecure: boolean): void {
+    // With one thread nobody is given away.
     this.#threads!.give(thread, descriptor, isSecure)
   }
 
@@ -433,8 +437,7 @@ export class Broker
   }
 
   #onClient(connection: EngineConnection, port: number): void {
-    // Clients that are shared out have been let in before.
-    if (this.#threads === null && connection.tls === undefined && !this.letIn()) {
+    if (!this.#isPlaced && connection.tls === undefined && !this.letIn()) {
       this.count('Connections_Refused')
       connection.handler = REFUSED
       return connection.destroy()

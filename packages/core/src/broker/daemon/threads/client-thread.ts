@@ -83,8 +83,8 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
     this.#admission = new Admission(start.limits.maxServerConnections, descriptorLimit(), start.threads)
     const placement = new ClientPlacement(start.thread, this.#clients, this)
     this.#divert = placement.divertTo(false)
-    const sharing = { engine: this.#engine, divert: placement.divertTo(true) }
-    this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this, sharing)
+    const accepting = { engine: this.#engine, divert: placement.divertTo(true) }
+    this.#secureEngine = new SecureEngine(this.#certificates, start.secure, this, accepting)
     this.#delivery = { choice: start.delivery, watch: new RingWatch(this.#engine) }
     this.#responses = new ResponseCache(start.limits)
     startClock(() => {

@@ -15,7 +15,7 @@ import type { Reason } from '../exchange/reasons.ts'
 
 /** What TLS needs of the broker, or of one of its threads. */
 export interface SecureHost {
-  /** Lets one more client in, or not. Clients that are shared out have been let in before. */
+  /** Lets one more client in, or not. Those that an {@link Accepting} engine has accepted have been let in before. */
   letIn(): boolean
   /** The broker has ended something by itself. */
   count(reason: Reason): void
@@ -35,10 +35,10 @@ export interface SecureSettings {
   readonly handshakeTimeout?: number | undefined
 }
 
-/** How clients come to be another thread's. */
-export interface Sharing {
-  /** Accepts them. */
+/** Who accepts clients for TLS. */
+export interface Accepting {
   readonly engine: Transport
+  /** Lets a client in, or not, or gives it to another thread. */
   readonly divert: Divert
 }
 
@@ -69,20 +69,20 @@ export class SecureEngine implements Transport {
   readonly #certificates: Certificates
   readonly #settings: SecureSettings
   readonly #host: SecureHost
-  readonly #sharing: Sharing | undefined
+  readonly #accepting: Accepting | undefined
   readonly #fronts = new Map<number, WeakMap<Certificate, Front>>()
 
-  /** @param sharing - undefined where there is one thread */
-  constructor(certificates: Certificates, settings: SecureSettings, host: SecureHost, sharing?: Sharing) {
+  /** @param accepting - undefined: node:net accepts */
+  constructor(certificates: Certificates, settings: SecureSettings, host: SecureHost, accepting?: Accepting) {
     this.#certificates = certificates
     this.#settings = settings
     this.#host = host
-    this.#sharing = sharing
+    this.#accepting = accepting
   }
 
   listen(endpoint: Endpoint, onConnection: (connection: EngineConnection) => void): Promise<EngineListener> {
-    const sharing = this.#sharing
-    if (sharing === undefined) {
+    const accepting = this.#accepting
+    if (accepting === undefined) {
       const options = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true }
       return listen(
         createNetServer(options, (socket) => {
@@ -94,8 +94,8 @@ export class SecureEngine implements Transport {
       )
     }
     // A socket of Node's can't change threads: which one it is for is known before it is one.
-    return sharing.engine.listen(endpoint, onConnection, (descriptor, port) => {
-      if (!sharing.divert(descriptor, port)) this.adopt(descriptor, false, onConnection)
+    return accepting.engine.listen(endpoint, onConnection, (descriptor, port) => {
+      if (!accepting.divert(descriptor, port)) this.adopt(descriptor, false, onConnection)
       return true
     })
   }

@@ -11,11 +11,15 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DEFAULT_SERVER_LIMITS } from '../../src/broker/daemon/server-limits.ts'
 import type { BrokerStatus } from '../../src/broker/protocol/status.ts'
 import { Program } from './programs.ts'
+import { currentSocketPath } from '../../src/broker/rendezvous/generations.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { PRIVATE, RawOwner } from '../support/raw-owner.ts'
 import { freePort } from '../support/free-port.ts'
 import { listeningSockets } from '../support/listening-sockets.ts'
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const isRoot = process.getuid?.() === 0
+const hasUring = process.platform === 'linux' && process.env['HTTPSYS_ENGINE'] !== 'net'
 let directory: string
 let env: NodeJS.ProcessEnv
 
@@ -129,7 +133,7 @@ test.skipIf(!isRoot)('as root it opens its ports and becomes the user that it is
   expect(await broker.end('SIGTERM')).toBe(0)
 })
 
-test.skipIf(!isRoot || process.env['HTTPSYS_ENGINE'] === 'net')(
+test.skipIf(!isRoot || !hasUring)(
   'each of its threads has a socket of the ports that root opens, also when the user is replaced',
   async () => {
     const port = await freePort()
@@ -143,6 +147,39 @@ test.skipIf(!isRoot || process.env['HTTPSYS_ENGINE'] === 'net')(
     expect(listeningSockets(port)).toEqual({ tcp6: 3 })
     process.kill((await status())!.pid, 'SIGTERM')
     await expect.poll(status).toBeNull()
+  },
+)
+
+test.skipIf(!hasUring)(
+  'a port that is kept becomes private, and no thread has clients of it but the first',
+  async () => {
+    const port = await freePort()
+    env['HTTPSYS_BROKER_THREADS'] = '3'
+    const broker = await serve('--port', String(port))
+    await expect.poll(() => listeningSockets(port)).toEqual({ tcp6: 3 })
+    const clients: RawClient[] = []
+    for (let count = 0; count < 9; count++) {
+      const client = await RawClient.open(port)
+      clients.push(client)
+      // Each is counted before the next one comes.
+      client.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      await client.until('is registered for this host.\n')
+      client.text = ''
+    }
+    expect((await status())!.threads.map(({ connections }) => connections)).toEqual([3, 3, 3])
+    using owner = await RawOwner.open((await currentSocketPath(directory))!)
+    await owner.claim(`http://*:${port}/`, { privatePort: PRIVATE })
+    // The first thread's take part in it, the others' may come again.
+    await expect.poll(() => clients.filter(({ isEnded }) => isEnded).length).toBe(6)
+    for (const client of clients) if (client.isEnded) client[Symbol.dispose]()
+    await expect.poll(async () => (await status())!.threads.map(({ connections }) => connections)).toEqual([3, 0, 0])
+    for (const client of clients.filter(({ isEnded }) => !isEnded)) {
+      client.write('GET /x HTTP/1.1\r\nConnection: close\r\n\r\n')
+      owner.respond((await owner.request()).id, 'answered')
+      expect(await client.untilEnd()).toMatch(/ 200 .*answered$/s)
+    }
+    for (const client of clients) client[Symbol.dispose]()
+    expect(await broker.end('SIGTERM')).toBe(0)
   },
 )
 

@@ -34,6 +34,18 @@ async function ask(client: RawClient, path: string): Promise<string> {
   return client.text
 }
 
+/** Clients, as many with each thread: each is counted before the next one comes. */
+async function spreadClients(site: Site, count: number): Promise<RawClient[]> {
+  const clients: RawClient[] = []
+  while (clients.length < count) {
+    const client = await RawClient.open(site.port)
+    await ask(client, '/')
+    client.text = ''
+    clients.push(client)
+  }
+  return clients
+}
+
 const ports = [
   { of: 'its own', pick: freePort },
   { of: 'an owner’s', pick: () => 0 },
@@ -46,7 +58,7 @@ describe.skipIf(!hasThreads).each([1, 2, 4])('a broker with %i threads', (thread
       await using site = siteOf(threads, {}, await port.pick())
       for (const path of ['/', '/1/', '/2/']) await site.listen(path)
       await site.allThreadsRun()
-      const clients = await clientsOf(site, 3 * threads)
+      const clients = await spreadClients(site, 3 * threads)
       for (const client of clients) {
         expect(await ask(client, '/1/x')).toContain('owner /1/ /1/x')
         expect(await ask(client, '/2/x')).toContain('owner /2/ /2/x')
@@ -178,7 +190,7 @@ class AskedOwner implements Disposable {
 
   /** Asks both threads; returns the client of each, and the request as its thread has told of it. */
   async ask(site: Site, path: string): Promise<{ client: RawClient; request: OwnedRequest }[]> {
-    const clients = await clientsOf(site, 2)
+    const clients = await spreadClients(site, 2)
     this.#clients.push(...clients)
     for (const [index, client] of clients.entries())
       client.write(`POST ${path}${index} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)

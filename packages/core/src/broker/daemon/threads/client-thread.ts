@@ -257,16 +257,16 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
       case 'flush':
         return this.#onFlush(message.key, message.claim, message.path)
       case 'private-port':
-        if (message.isPrivate) this.#privatePorts.add(message.port)
-        else this.#privatePorts.delete(message.port)
-        return
+        if (!message.isPrivate) return void this.#privatePorts.delete(message.port)
+        this.#privatePorts.add(message.port)
+        // Its owner speaks with clients as one that has the port to itself, and they are not the first thread's: they may come again.
+        return this.#closePort(message.port)
       case 'close-caches':
         this.#responses.close()
         for (const entry of this.#queues.values()) entry.closeCache()
         return
       case 'port-closed':
-        for (const connection of this.#connections) if (connection.localPort === message.port) connection.shutdown()
-        return
+        return this.#closePort(message.port)
       case 'leave':
         return this.#leave()
       case 'close':
@@ -338,6 +338,10 @@ export class ClientThread implements PeerHost, Http1Host, SecureHost, PlacementH
     owner.disconnect()
     if (isCut) peer.cut()
     else peer.letGo()
+  }
+
+  #closePort(port: number): void {
+    for (const connection of this.#connections) if (connection.localPort === port) connection.shutdown()
   }
 
   #onQueue(queue: number, prefix: UrlPrefix, port: number, cells: Int32Array): void {

@@ -4,9 +4,9 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { peerCredentials } from '../../../src/sockets/peer-credentials.ts'
+import { RESCUE_MS, setToBlock } from '../../support/blocking-listener.ts'
 import { Harness, LOOPBACK, Recorder, engines } from './engines.ts'
 
 const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
@@ -375,22 +375,14 @@ describe.each(engines)('the engine $name', ({ name, open }) => {
       })
       node.close()
       await readAll(connect(port, '127.0.0.1'))
-      const rescue = await setToBlock(listener.descriptor)
-      // It would end the waiting of a thread that waits.
-      const script = `
-        const { descriptor, flags, port } = require('node:worker_threads').workerData
-        setTimeout(() => {
-          require('koffi').load(null).func('int fcntl(int fd, int command, ...)')(descriptor, 4, 'int', flags)
-          require('node:net').connect(port, '127.0.0.1').resume()
-        }, 3000)`
-      const rescuer = new Worker(script, { eval: true, workerData: { ...rescue, port } })
+      const blocking = await setToBlock(listener.descriptor, port)
       const start = performance.now()
       for (let count = 0; count < 3; count++) await readAll(connect(port, '127.0.0.1'))
       const time = performance.now() - start
-      await rescuer.terminate()
+      await blocking[Symbol.asyncDispose]()
       await listener.close()
       expect(clients).toBeGreaterThanOrEqual(4)
-      expect(time).toBeLessThan(2500)
+      expect(time).toBeLessThan(RESCUE_MS - 500)
     },
   )
 
@@ -462,17 +454,6 @@ describe.each(engines)('the engine $name', ({ name, open }) => {
 })
 
 /** Another descriptor of the same open socket. */
-/** Takes O_NONBLOCK off a file; returns what sets it again. */
-async function setToBlock(descriptor: number): Promise<{ descriptor: number; flags: number }> {
-  const { default: koffi } = await import('koffi')
-  const fcntl = koffi.load(null).func('int fcntl(int fd, int command, ...)')
-  const [F_GETFL, F_SETFL, O_NONBLOCK] = [3, 4, 0o4000]
-  const flags = fcntl(descriptor, F_GETFL, 'int', 0) as number
-  expect(flags & O_NONBLOCK).not.toBe(0)
-  fcntl(descriptor, F_SETFL, 'int', flags & ~O_NONBLOCK)
-  return { descriptor, flags }
-}
-
 async function duplicate(fd: number): Promise<number> {
   const { default: koffi } = await import('koffi')
   return koffi.load(null).func('int dup(int fd)')(fd) as number

@@ -205,10 +205,6 @@ export class ServerBinding implements ExchangeListener {
     if (socket.exchange === exchange) socket.destroy()
   }
 
-  onConnectionClosed(connection: QueueConnection): void {
-    this.#sockets.forget(connection)
-  }
-
   onQueueRevoked(): void {
     try {
       this.#server.emit('drain')

@@ -70,7 +70,9 @@ export class ServerSockets {
   #share(connection: QueueConnection, socket: QueueSocket): void {
     const sharing = connection.context as Sharing | undefined
     if (sharing === undefined) {
-      connection.context = { latestOf: this, latest: socket, all: null } satisfies Sharing
+      const begun: Sharing = { latestOf: this, latest: socket, all: null }
+      connection.context = begun
+      connection.onClosed = () => forgetAll(begun)
       return
     }
     const { latest, latestOf } = sharing
@@ -92,12 +94,6 @@ export class ServerSockets {
     // Servers of node:https have one each for the TCP and for the TLS connection; here they are the same.
     if (server.listenerCount('secureConnection') > 0) this.#emit('secureConnection', socket)
     return socket
-  }
-
-  /** The client has ended the connection. */
-  forget(connection: QueueConnection): void {
-    const sharing = connection.context as Sharing | undefined
-    if (sharing !== undefined) this.#among(sharing)?.forget()
   }
 
   /** A socket has been closed. */
@@ -152,6 +148,12 @@ export class ServerSockets {
       }
     }
   }
+}
+
+/** The client has ended the connection: of all servers only those hear of it that have had a request of it. */
+function forgetAll({ all, latest }: Sharing): void {
+  if (all === null) latest?.forget()
+  else for (const socket of all.values()) socket.forget()
 }
 
 /** What node:http takes for idle: there has been a request, and all that the app has to say to it has been said. */

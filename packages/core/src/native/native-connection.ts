@@ -1,6 +1,6 @@
 import { MemberList } from '../base/member-list.ts'
 import type { TlsInfo } from '../base/tls-info.ts'
-import type { ExchangeListener, QueueConnection } from '../queue/exchange.ts'
+import type { QueueConnection } from '../queue/exchange.ts'
 import type { CompletionPort } from './completion-port.ts'
 import { ERROR_OPERATION_ABORTED } from './constants.ts'
 import { HTTP_REQUEST } from './layout.ts'
@@ -32,6 +32,7 @@ export class NativeConnection implements QueueConnection {
   readonly encrypted: boolean
   tls: TlsInfo | undefined
   context: unknown = undefined
+  onClosed: (() => void) | undefined = undefined
   /** Another connection in the same place of the table. */
   next: NativeConnection | null = null
   state: 'unwatched' | 'watched' | 'unwatchable' | 'gone' = 'unwatched'
@@ -42,7 +43,6 @@ export class NativeConnection implements QueueConnection {
   /** Through which it is watched; any queue that its requests go to will do. */
   queue: RequestQueueHandle
   readonly open = new MemberList<NativeExchange>()
-  readonly listeners: ExchangeListener[] = []
   readonly #table: ConnectionTable
 
   constructor(api: Win32Api, table: ConnectionTable, queue: RequestQueueHandle, block: MemoryBlock) {
@@ -72,9 +72,8 @@ export class NativeConnection implements QueueConnection {
     return this.tls
   }
 
-  add(exchange: NativeExchange, listener: ExchangeListener): void {
+  add(exchange: NativeExchange): void {
     this.open.add(exchange)
-    if (!this.listeners.includes(listener)) this.listeners.push(listener)
   }
 
   remove(exchange: NativeExchange): void {
@@ -142,8 +141,9 @@ export class ConnectionTable {
 
   forget(connection: NativeConnection): void {
     this.#unlink(connection)
-    for (const listener of connection.listeners) listener.onConnectionClosed(connection)
-    connection.listeners.length = 0
+    const { onClosed } = connection
+    connection.onClosed = undefined
+    onClosed?.()
   }
 
   /** At the end of the turn: what was answered at once and may have been the client's only request costs no call. */

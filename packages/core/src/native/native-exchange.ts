@@ -89,7 +89,7 @@ export class NativeExchange implements Exchange, BodySink, SendHost, Member {
     this.#bodyBytesLeft = bodyLimitOf(queue.prefix.settings.maxBodySize)
     this.#sender = new ResponseSender(io, queue.handle, this)
     this.#flushCount = queue.flushCount
-    connection.add(this, queue.listener)
+    connection.add(this)
   }
 
   get queuedBytes(): number {

@@ -1,4 +1,4 @@
-import type { DisconnectKind, Exchange, ExchangeListener, QueueConnection, RequestQueue } from './exchange.ts'
+import type { DisconnectKind, Exchange, ExchangeListener, RequestQueue } from './exchange.ts'
 
 interface Event {
   readonly kind: 'request' | 'body' | 'bodyEnd' | 'writable' | 'disconnect' | 'lost'
@@ -34,7 +34,6 @@ export class Recorder implements ExchangeListener {
   onLost(exchange: Exchange): void {
     this.#note({ kind: 'lost', exchange })
   }
-  onConnectionClosed(_connection: QueueConnection): void {}
   onQueueRevoked(queue: RequestQueue): void {
     this.revoked.push(queue)
     this.#wake()

@@ -38,6 +38,8 @@ export interface QueueConnection {
   readonly tls?: TlsInfo | undefined
   /** Belongs to the layer above, of which several parts may share the connection. */
   context?: unknown
+  /** Set by the layer above, and called once: the connection has ended and none of its exchanges is open. */
+  onClosed?: (() => void) | undefined
   /**
    * Asks a client that has shown no certificate for one, while a request of it is open; resolves to what TLS has agreed on then.
    * Missing where a certificate is asked for when the connection begins, or never.
@@ -170,8 +172,6 @@ export interface ExchangeListener {
   onDisconnect(exchange: Exchange, kind: DisconnectKind): void
   /** The backend lost the exchange (the broker died): nothing can be sent any more. */
   onLost(exchange: Exchange): void
-  /** The connection has ended and none of its exchanges is open. */
-  onConnectionClosed(connection: QueueConnection): void
   /** Private ports: a client has connected. */
   onConnection?(connection: QueueConnection): void
   /** Private ports: a request can't be read, the one under way or a new one. It is the listener's to answer, or to cancel. */

@@ -9,6 +9,7 @@ import { ServerSockets } from '../../src/http/server-sockets.ts'
 import httpsys from '../../src/index.ts'
 import type { QueueConnection } from '../../src/queue/exchange.ts'
 import { startBroker } from '../support/broker-fixture.ts'
+import { closeServer, listenOn } from '../support/listening.ts'
 import { RawClient } from '../support/raw-client.ts'
 
 test('two servers of a process that share a connection have a socket of their own each, the same for all its requests', async () => {
@@ -51,6 +52,37 @@ test('two servers of a process that share a connection have a socket of their ow
   b.close()
   await once(b, 'close')
 })
+
+test.each([{ names: ['a'] }, { names: ['a', 'b'] }, { names: ['a', 'b', 'c'] }])(
+  'a connection that its client ends is closed for $names, which have had requests of it',
+  async ({ names }) => {
+    await using fixture = await startBroker()
+    expect(fixture.violations).toEqual([])
+    const sockets: Socket[] = []
+    const servers: Server[] = []
+    let port = 0
+    for (const name of [...names, 'another']) {
+      const server = createServer((request, response) => {
+        sockets.push(request.socket)
+        response.end(`I am ${name}.`)
+      })
+      port = await listenOn(server, `/${name}/`, port)
+      servers.push(server)
+    }
+    const client = await RawClient.open(port)
+    for (const name of names) {
+      client.write(`GET /${name}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+      await client.until(`I am ${name}.`)
+    }
+    const counts = (): Promise<number[]> => Promise.all(servers.map(connectionCount))
+    expect(await counts()).toEqual([...names.map(() => 1), 0])
+    const closed = sockets.map((socket) => once(socket, 'close'))
+    client[Symbol.dispose]()
+    await Promise.all(closed)
+    await expect.poll(counts).toEqual([...names.map(() => 0), 0])
+    await Promise.all(servers.map(closeServer))
+  },
+)
 
 test('a server that listens again while a connection of before is still open has another socket for it', () => {
   const server = createServer() as Server & ServerInternals

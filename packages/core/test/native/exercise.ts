@@ -55,7 +55,6 @@ class Recorder implements ExchangeListener {
   onLost(exchange: Exchange): void {
     exchange.cancel()
   }
-  onConnectionClosed(): void {}
   onQueueRevoked(): void {}
   onQueueLost(): void {}
 

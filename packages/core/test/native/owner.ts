@@ -33,7 +33,6 @@ export class Owner {
       onWritable: nothing,
       onDisconnect: nothing,
       onLost: nothing,
-      onConnectionClosed: nothing,
       onQueueRevoked: nothing,
       onQueueLost: nothing,
     }

@@ -27,7 +27,6 @@ export function listenerOf(
       exchange.cancel()
     },
     onLost: (exchange) => exchange.cancel(),
-    onConnectionClosed: nothing,
     onQueueRevoked: nothing,
     onQueueLost,
   }

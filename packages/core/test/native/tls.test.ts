@@ -36,7 +36,6 @@ async function connectionOf(
     onWritable: nothing,
     onDisconnect: nothing,
     onLost: nothing,
-    onConnectionClosed: nothing,
     onQueueRevoked: nothing,
     onQueueLost: nothing,
   })

@@ -12,6 +12,7 @@ export class BrokerConnection implements QueueConnection {
   readonly tls: TlsInfo | undefined
   readonly closeIfIdle: (isEnd?: boolean) => void
   context: unknown = undefined
+  onClosed: (() => void) | undefined = undefined
 
   constructor(payload: string, encrypted: boolean, closeIfIdle: (isEnd?: boolean) => void) {
     const facts = decodeConnectionFacts(payload)

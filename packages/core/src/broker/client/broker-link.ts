@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { latin1 } from '../../base/latin1.ts'
-import type { ExchangeListener, QueueConnection } from '../../queue/exchange.ts'
+import type { ExchangeListener } from '../../queue/exchange.ts'
 import type { OwnerBlocks } from '../blocks/owner-blocks.ts'
 import type { OnFrame } from '../protocol/frame-reader.ts'
 import type { FrameWriter } from '../protocol/frame-writer.ts'
@@ -50,7 +50,6 @@ export interface LinkHome {
   onControl(link: BrokerLink, type: number, id: number, payload: string): void
   /** It has an exchange now and had none, or the other way round. */
   onBusyChange(link: BrokerLink): void
-  onConnectionClosed(connection: QueueConnection): void
   /** The broker has closed it; its exchanges and connections have been told. */
   onLinkLost(link: BrokerLink): void
 }
@@ -213,7 +212,7 @@ export class BrokerLink implements ExchangeHome {
       exchange.onSessionLost()
       exchange.listener.onLost(exchange)
     }
-    for (const connection of connections) if (connection !== undefined) this.#home.onConnectionClosed(connection)
+    for (const connection of connections) connection?.onClosed?.()
     this.#threads?.lose()
     this.#home.onLinkLost(this)
   }
@@ -242,8 +241,7 @@ export class BrokerLink implements ExchangeHome {
       case FRAME_CONNECTION_CLOSED: {
         const connection = this.#connections[id & SLOT_MASK]
         this.#connections[id & SLOT_MASK] = undefined
-        if (connection !== undefined) this.#home.onConnectionClosed(connection)
-        return
+        return connection?.onClosed?.()
       }
       case FRAME_ACCEPTED: {
         const queue = this.#home.queueOf(view.getUint32(payload, true))

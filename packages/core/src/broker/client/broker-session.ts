@@ -1,6 +1,6 @@
 import { HttpSysError } from '../../base/errors.ts'
 import type { UrlPrefix } from '../../base/url-prefix.ts'
-import type { ExchangeListener, QueueConnection, RequestQueue } from '../../queue/exchange.ts'
+import type { ExchangeListener, RequestQueue } from '../../queue/exchange.ts'
 import { decodeClaimed, decodeRefused, encodeClaim } from '../protocol/claims.ts'
 import {
   FRAME_CLAIM,
@@ -129,9 +129,13 @@ export class BrokerSession implements LinkHome, QueueHome {
     for (const link of this.#leaving) link.setRef(link.isBusy || this.#releasing.has(link))
     const link = this.#link
     if (link === null) return
-    let isNeeded = link.isBusy || this.#releasing.has(link) || this.#flushing.length > 0
-    if (!isNeeded) for (const queue of this.#queues.values()) isNeeded ||= queue.isRef
-    link.setRef(isNeeded)
+    link.setRef(link.isBusy || this.#releasing.has(link) || this.#flushing.length > 0 || this.#hasRefQueue())
+  }
+
+  /** Asked whenever the last request of a batch is done: the first queue nearly always is one, of however many. */
+  #hasRefQueue(): boolean {
+    for (const { isRef } of this.#queues.values()) if (isRef) return true
+    return false
   }
 
   async whenSent(): Promise<void> {
@@ -147,11 +151,6 @@ export class BrokerSession implements LinkHome, QueueHome {
   onBusyChange(link: BrokerLink): void {
     this.updateRef()
     if (!link.isBusy) this.#closeIfUnused()
-  }
-
-  onConnectionClosed(connection: QueueConnection): void {
-    const listeners = new Set([...this.#queues.values()].map((queue) => queue.listener))
-    for (const listener of listeners) listener.onConnectionClosed(connection)
   }
 
   /** What was under way is lost; if it was the broker that has the claims, they are made again. */

@@ -1,4 +1,3 @@
-import type { QueueConnection } from '../../queue/exchange.ts'
 import { FRAME_FLUSHED, FRAME_RELEASED, FRAME_REVOKED } from '../protocol/frames.ts'
 import type { BrokerLink, LinkHome } from './broker-link.ts'
 import type { BrokerQueue } from './broker-queue.ts'
@@ -88,10 +87,6 @@ export class ThreadLinks implements LinkHome {
 
   onBusyChange(): void {
     this.#home.onBusyChange(this.#first)
-  }
-
-  onConnectionClosed(connection: QueueConnection): void {
-    this.#home.onConnectionClosed(connection)
   }
 
   onLinkLost(): void {

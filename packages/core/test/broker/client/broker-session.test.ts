@@ -17,6 +17,7 @@ import {
   FRAME_CLAIM,
   FRAME_CLAIMED,
   FRAME_CONNECTION,
+  FRAME_CONNECTION_CLOSED,
   FRAME_HELLO,
   FRAME_LEAVING,
   FRAME_REFUSED,
@@ -83,6 +84,11 @@ class StandIn implements AsyncDisposable {
     await expect.poll(() => heard.filter((type) => type === FRAME_CANCEL).length).toBe(answered)
   }
 
+  /** Breaks a connection. */
+  lose(index: number): void {
+    this.#sockets[index]!.destroy()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
@@ -117,7 +123,7 @@ test('a batch that comes in one piece with HELLO ends, too', async () => {
     onLost() {},
     onBatchEnd: () => void calls.push('end'),
   }
-  const home = { queueOf: () => ({ listener }), onBusyChange() {}, onConnectionClosed() {}, onLinkLost() {} }
+  const home = { queueOf: () => ({ listener }), onBusyChange() {}, onLinkLost() {} }
   const link = await BrokerLink.open(broker.directory, home as unknown as LinkHome)
   expect(calls).toEqual(['begin', 'request', 'end'])
   link.lose()
@@ -174,7 +180,7 @@ async function leftBehind(broker: StandIn): Promise<{ queue: RequestQueue; calls
   const listener: Partial<ExchangeListener> = {
     onRequest: () => void calls.push('request'),
     onLost() {},
-    onConnectionClosed() {},
+
     onQueueLost: () => void calls.push('lost'),
     onQueueRevoked: () => {
       calls.push('revoked')
@@ -234,7 +240,7 @@ test('a broker that has handed its ports over, and has not said so yet, is left 
     socket.write(frame(FRAME_REFUSED, id, encodeRefused(left)))
   })
   const session = new BrokerSession(broker.directory)
-  const listener: Partial<ExchangeListener> = { onConnectionClosed() {}, onQueueLost() {} }
+  const listener: Partial<ExchangeListener> = { onQueueLost() {} }
   const queues = [await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener as ExchangeListener)]
   queues.push(await session.open(UrlPrefix.parse('http://localhost:1024/2/'), listener as ExchangeListener))
   const both = [FRAME_HELLO, FRAME_CLAIM, FRAME_CLAIM]
@@ -306,4 +312,69 @@ test('a claim that the broker does not answer fails after a minute, is given bac
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('clients’ connections are closed with the broker that they came over', async () => {
+  await using broker = await StandIn.start((socket, type, id) => {
+    greetAndGrant(socket, type, id)
+    if (type === FRAME_RELEASE) socket.write(frame(FRAME_RELEASED, id, ''))
+  })
+  const calls: string[] = []
+  const listener: Partial<ExchangeListener> = {
+    onRequest: ({ connection }) => {
+      calls.push('request')
+      connection.onClosed = () => calls.push('closed')
+    },
+    onLost: () => void calls.push('lost'),
+    onQueueLost() {},
+  }
+  const session = new BrokerSession(broker.directory)
+  const queue = await session.open(UrlPrefix.parse('http://localhost:1024/1/'), listener as ExchangeListener)
+  broker.send(0, ...requestFor(0))
+  await expect.poll(() => calls).toEqual(['request'])
+  broker.lose(0)
+  await expect.poll(() => calls).toEqual(['request', 'lost', 'closed'])
+  await expect.poll(() => broker.heard.at(1)).toContain(FRAME_CLAIM)
+  await queue.shutdown()
+})
+
+/** Milliseconds for clients that connect, ask once, and go, of a process with so many claims; the fastest of some tries. */
+async function timeOfClients(claims: number): Promise<number> {
+  const CLIENTS = 200
+  let left = 0
+  let allHaveGone = (): void => {}
+  const listener: Partial<ExchangeListener> = {
+    onRequest(exchange) {
+      exchange.connection.onClosed = () => {
+        if (--left === 0) allHaveGone()
+      }
+      exchange.cancel()
+    },
+  }
+  await using broker = await StandIn.start((socket, type, id) => {
+    greetAndGrant(socket, type, id)
+    if (type === FRAME_RELEASE) socket.write(frame(FRAME_RELEASED, id, ''))
+  })
+  const session = new BrokerSession(broker.directory)
+  const prefix = UrlPrefix.parse('http://localhost:1024/1/')
+  const opened = Array.from({ length: claims }, () => session.open(prefix, { ...listener } as ExchangeListener))
+  const queues = await Promise.all(opened)
+  const client = Buffer.concat([...requestFor(0), frame(FRAME_CONNECTION_CLOSED, 0, '')])
+  let fastest = Infinity
+  for (let round = 0; round < 20; round++) {
+    left = CLIENTS
+    const gone = new Promise<void>((resolve) => (allHaveGone = resolve))
+    const start = performance.now()
+    broker.send(0, ...Array<Buffer>(CLIENTS).fill(client))
+    await gone
+    fastest = Math.min(fastest, performance.now() - start)
+  }
+  await Promise.all(queues.map((queue) => queue.shutdown()))
+  return fastest
+}
+
+test('what a client costs does not depend on how many claims the process has', async () => {
+  const few = await timeOfClients(10)
+  const many = await timeOfClients(10_000)
+  expect(many / few).toBeLessThan(2)
 })

@@ -15,24 +15,24 @@ const RESCUE = `
   }, after)`
 
 /**
- * Sets a socket that listens to block, as any process can that has it, too.
+ * Milliseconds that something takes while a socket that listens is set to block, as any process can that has it, too.
  *
  * A thread that waits for a client in a call gets one after {@link RESCUE_MS}.
  */
-export async function setToBlock(descriptor: number, port: number): Promise<AsyncDisposable> {
+export async function timeWhileBlocking(descriptor: number, port: number, use: () => Promise<void>): Promise<number> {
   const { default: koffi } = await import('koffi')
   const fcntl = koffi.load(null).func('int fcntl(int fd, int command, ...)')
   const flags = fcntl(descriptor, F_GETFL, 'int', 0) as number
   fcntl(descriptor, F_SETFL, 'int', flags & ~O_NONBLOCK)
-  const rescuer = new Worker(RESCUE, {
-    eval: true,
-    workerData: { descriptor, flags: flags | O_NONBLOCK, port, after: RESCUE_MS },
-  })
-  return {
-    async [Symbol.asyncDispose]() {
-      await rescuer.terminate()
-      fcntl(descriptor, F_SETFL, 'int', flags)
-    },
+  const workerData = { descriptor, flags: flags | O_NONBLOCK, port, after: RESCUE_MS }
+  const rescuer = new Worker(RESCUE, { eval: true, workerData })
+  try {
+    const start = performance.now()
+    await use()
+    return performance.now() - start
+  } finally {
+    await rescuer.terminate()
+    fcntl(descriptor, F_SETFL, 'int', flags)
   }
 }
 
